@@ -1,0 +1,106 @@
+/*
+ * decide.h - may the host's MPI take the place of the image's, and how?
+ *
+ * A decision is a value: plain strings, nothing open, no reference to the image or
+ * the host any more.  Making it reads files and runs nothing.  Carrying it out is
+ * the launcher's work, in this order, on every node:
+ *
+ *	1. hide     an empty directory over each path of hides[]
+ *	2. binds    each bind's source (a host path) over its target, read-only
+ *	3. files    each synthetic file, bound read-only over its target
+ *	4. env      drops[] removed from what the image sets (never from what the user
+ *	            set by -x), then sets[] put in
+ *
+ * All paths are absolute.  Targets are free of symbolic links inside the image.  A
+ * target that `exists` is in the image; the others must be created: those below
+ * ABI_DIR in a directory of the run's own, any other needs a writable layer.
+ */
+#ifndef MPI_ABI_DECIDE_H
+#define MPI_ABI_DECIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+struct squash;
+
+#define ABI_DIR "/.cmpirun/mpi"  /* new names in the container; the libraries are in ABI_DIR "/lib" */
+
+enum abi_verdict { ABI_SWAP, ABI_REFUSE };
+
+/* Why it is refused; ABI_REASON_NONE for a swap. The text says it in full. */
+enum abi_reason {
+	ABI_REASON_NONE,
+	ABI_REASON_NO_MPI,          /* nothing in the image uses a shared MPI library */
+	ABI_REASON_STATIC,          /* the MPI is inside the programs */
+	ABI_REASON_MUSL,
+	ABI_REASON_MACHINE,         /* 32 bit, or another processor */
+	ABI_REASON_TWO_FAMILIES,    /* the image has several, and the host can serve only one */
+	ABI_REASON_NO_HOST_MPI,
+	ABI_REASON_FAMILY,          /* the host's MPI is of another family */
+	ABI_REASON_GENERATION,      /* same family, another ABI generation (SONAME) */
+	ABI_REASON_SYMBOL,          /* a consumer needs a symbol that the host's library lacks */
+	ABI_REASON_COPY_SIZE,       /* a program holds a copy of a variable of another size */
+	ABI_REASON_VERSION,         /* a host library needs a newer library of the image */
+	ABI_REASON_HOST_LIBRARY,    /* a library that the host's MPI needs is not on the host */
+};
+
+struct abi_bind {
+	char *source, *target;
+	bool directory, exists;
+};
+
+struct abi_file {
+	char *target;
+	bool exists;
+	char *bytes;
+	size_t len;
+};
+
+struct abi_env {
+	char *name;   /* in drops[]: a trailing '*' means every name with this beginning */
+	char *value;  /* NULL in drops[] */
+};
+
+struct abi_decision {
+	enum abi_verdict verdict;
+	enum abi_reason reason;
+	char *why;            /* one clause; NULL for a swap */
+	char *ways_out;       /* what the user may do; NULL for a swap */
+	char *family;         /* "MPICH", "Open MPI"; NULL when not known */
+	char *image_version;  /* "libmpich.so.12.2.2"; NULL when none */
+	char *host_version, *host_path;  /* NULL when none */
+	size_t consumers;     /* ELF files of the image that link the MPI */
+	struct abi_bind *binds;
+	size_t bind_count;
+	struct abi_file *files;
+	size_t file_count;
+	char **hides;
+	size_t hide_count;
+	struct abi_env *drops, *sets;
+	size_t drop_count, set_count;
+};
+
+struct abi_request {
+	struct squash *image;
+	const char *mpi_path;            /* --mpi-path: a prefix, a directory or a library; NULL: search */
+	const char *search_path;         /* the user's PATH; NULL: the usual directories */
+	const char *library_path;        /* the user's LD_LIBRARY_PATH; NULL: none */
+	const char *host_root;           /* a directory that stands in for the host; NULL: "/" */
+	const char *const *image_env;    /* NAME=VALUE…, NULL-terminated, of the image's config; or NULL */
+};
+
+/* 0 with a decision, which may be a refusal; -errno when none could be made (the image
+ * is broken, no memory).  The caller frees it. */
+int abi_decide(const struct abi_request *request, struct abi_decision **decision, struct err *err);
+void abi_decision_free(struct abi_decision **decision);
+
+/* One line for --dry-run: "MPICH 12.2.2 → host's 12.2.2 at /usr/lib/…, 14 binds", or
+ * "refused: WHY; WAYS OUT".  With `every` then a line for each effect. */
+void abi_decision_print(const struct abi_decision *decision, bool every, struct buf *out);
+
+const char *abi_reason_name(enum abi_reason reason);
+
+#endif
