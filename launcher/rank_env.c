@@ -1,0 +1,123 @@
+/*
+ * rank_env.c - filters and completes the ranks' environment (rank_env.h).  Pure.
+ */
+#include "launcher/rank_env.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WIRED "belongs to the process management of the step that cmpirun runs in"
+#define HOST_PATHS "names places of the host that the container does not have"
+
+const struct rank_env_rule rank_env_dropped[] = {
+	{"PATH", HOST_PATHS},
+	{"LD_LIBRARY_PATH", HOST_PATHS},
+	{"LD_PRELOAD", HOST_PATHS},
+	{"LD_AUDIT", HOST_PATHS},
+	{"TMPDIR", HOST_PATHS},
+	{"XDG_RUNTIME_DIR", HOST_PATHS},
+	{"CMPIRUN_PLAN*", "is the plan itself"},
+	{"PMI_*", WIRED},
+	{"PMIX_*", WIRED},
+	{"PALS_*", WIRED},
+	{"HYDI_*", WIRED},
+	{"HYDRA_*", WIRED},
+	{"MPI_LOCALNRANKS", WIRED},
+	{"MPI_LOCALRANKID", WIRED},
+	{"OMPI_COMM_WORLD_*", WIRED},
+	{"OMPI_UNIVERSE_SIZE", WIRED},
+	{"OMPI_MCA_ess*", WIRED},
+	{"OMPI_MCA_orte_*", WIRED},
+	{"OMPI_MCA_pmix*", WIRED},
+	{"PRTE_*", WIRED},
+	{"SLURM_PROCID", WIRED},
+	{"SLURM_LOCALID", WIRED},
+	{"SLURM_NODEID", WIRED},
+	{"SLURM_GTIDS", WIRED},
+	{"SLURM_TASK_PID", WIRED},
+	{"SLURM_STEP*", WIRED},
+	{"SLURM_PMI*", WIRED},
+	{"SLURM_MPI_TYPE", WIRED},
+	{NULL, NULL},
+};
+
+static bool matches(const char *rule, const char *name, size_t len)
+{
+	size_t rule_len = strlen(rule);
+	if (rule[rule_len - 1] == '*')
+		return len >= rule_len - 1 && strncmp(rule, name, rule_len - 1) == 0;
+	return len == rule_len && memcmp(rule, name, len) == 0;
+}
+
+static bool is_dropped(const char *entry)
+{
+	size_t len = strcspn(entry, "=");
+	for (const struct rank_env_rule *rule = rank_env_dropped; rule->name != NULL; rule++)
+		if (matches(rule->name, entry, len))
+			return true;
+	return false;
+}
+
+/* The entry "NAME=VALUE" whose name is the first `len` bytes of `name`. */
+static char **find(char **env, size_t count, const char *name, size_t len)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(env[i], name, len) == 0 && env[i][len] == '=')
+			return &env[i];
+	return NULL;
+}
+
+static int put(char **env, size_t *count, const char *entry, struct err *err)
+{
+	char **place = find(env, *count, entry, strcspn(entry, "="));
+	char *copy = strdup(entry);
+	if (copy == NULL)
+		return err_errno(err, ENOMEM, "environment");
+	if (place == NULL)
+		place = &env[(*count)++];
+	else
+		free(*place);
+	*place = copy;
+	return 0;
+}
+
+static int put_export(char **env, size_t *count, char *const *caller, const char *export,
+		      struct err *err)
+{
+	size_t len = strcspn(export, "=");
+	if (len == 0)
+		return err_set(err, EINVAL, "-x %s: the name is missing", export);
+	if (export[len] == '=')
+		return put(env, count, export, err);
+	for (; *caller != NULL; caller++)
+		if (strncmp(*caller, export, len) == 0 && (*caller)[len] == '=')
+			return put(env, count, *caller, err);
+	return err_set(err, EINVAL, "-x %s: it is not set here; -x %s=VALUE gives one", export, export);
+}
+
+int rank_env_new(char *const *caller, const char *const *exports, size_t export_count, char ***out,
+		 struct err *err)
+{
+	size_t room = export_count + 2, count = 0;
+	for (size_t i = 0; caller[i] != NULL; i++)
+		room++;
+	char **env = calloc(room, sizeof *env);
+	if (env == NULL)
+		return err_errno(err, ENOMEM, "environment");
+	int rc = put(env, &count, "PATH=" RANK_ENV_PATH, err);
+	for (size_t i = 0; rc == 0 && caller[i] != NULL; i++)
+		if (strchr(caller[i], '=') != NULL && !is_dropped(caller[i]))
+			rc = put(env, &count, caller[i], err);
+	for (size_t i = 0; rc == 0 && i < export_count; i++)
+		rc = put_export(env, &count, caller, exports[i], err);
+	if (rc == 0) {
+		*out = env;
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		free(env[i]);
+	free(env);
+	return rc;
+}
