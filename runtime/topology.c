@@ -1,0 +1,109 @@
+/*
+ * topology.c - hwloc's view of the node, flattened for binding.c (topology.h).
+ *
+ * hwloc gives objects in topological order: PUs of one core, cores of one NUMA node stand side by
+ * side.  So logical numbers are counted while walking the PUs, by comparing with the one before.
+ * Disallowed PUs are left out by hwloc itself (no HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED), but it
+ * knows cpusets only, not a mask by sched_setaffinity(2): the latter is asked for and intersected
+ * here.
+ */
+#include "runtime/topology.h"
+
+#include <hwloc.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+
+struct topology {
+	hwloc_topology_t handle;
+	struct binding_pu *pus;
+	struct binding_node node;
+};
+
+void topology_free(struct topology **where)
+{
+	struct topology *topology = take_ptr(where);
+	if (topology == NULL)
+		return;
+	if (topology->handle != NULL)
+		hwloc_topology_destroy(topology->handle);
+	free(topology->pus);
+	free(topology);
+}
+
+static int handle_load(struct topology *topology, struct err *err)
+{
+	if (hwloc_topology_init(&topology->handle) < 0)
+		return err_set(err, ENOMEM, "hwloc: no memory for the topology");
+	/* Instruction caches, devices and groups are of no use to anybody here. */
+	hwloc_topology_set_icache_types_filter(topology->handle, HWLOC_TYPE_FILTER_KEEP_NONE);
+	hwloc_topology_set_io_types_filter(topology->handle, HWLOC_TYPE_FILTER_KEEP_NONE);
+	if (hwloc_topology_load(topology->handle) < 0)
+		return err_set(err, EIO, "hwloc cannot read this node's topology (is /sys mounted?)");
+	return 0;
+}
+
+/* An unbound process has more or the same bits than the topology: no restriction. */
+static hwloc_cpuset_t allowed_new(hwloc_topology_t handle)
+{
+	hwloc_cpuset_t allowed = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(handle));
+	hwloc_cpuset_t own = hwloc_bitmap_alloc();
+	if (allowed != NULL && own != NULL &&
+	    hwloc_get_cpubind(handle, own, HWLOC_CPUBIND_THREAD) == 0 && !hwloc_bitmap_iszero(own))
+		hwloc_bitmap_and(allowed, allowed, own);
+	hwloc_bitmap_free(own);
+	return allowed;
+}
+
+static void pus_collect(struct topology *topology, hwloc_const_cpuset_t allowed)
+{
+	struct binding_node *node = &topology->node;
+	hwloc_obj_t pu = NULL, core_before = NULL;
+	int numa_before = -1;
+	while ((pu = hwloc_get_next_obj_by_type(topology->handle, HWLOC_OBJ_PU, pu)) != NULL) {
+		if (!hwloc_bitmap_isset(allowed, pu->os_index))
+			continue;
+		hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(topology->handle, HWLOC_OBJ_CORE, pu);
+		int numa = pu->nodeset ? hwloc_bitmap_first(pu->nodeset) : 0;
+		if (core == NULL)
+			core = pu;
+		node->core_count += core != core_before;
+		node->numa_count += node->pu_count == 0 || numa != numa_before;
+		topology->pus[node->pu_count++] = (struct binding_pu){
+			.cpu = pu->os_index, .core = node->core_count - 1, .numa = node->numa_count - 1};
+		core_before = core;
+		numa_before = numa;
+	}
+	node->pus = topology->pus;
+}
+
+int topology_load(struct topology **out, struct err *err)
+{
+	AUTO_TOPOLOGY struct topology *topology = calloc(1, sizeof *topology);
+	if (topology == NULL)
+		return err_errno(err, ENOMEM, "topology");
+	int rc = handle_load(topology, err);
+	if (rc < 0)
+		return rc;
+	int count = hwloc_get_nbobjs_by_type(topology->handle, HWLOC_OBJ_PU);
+	topology->pus = calloc(count > 0 ? (size_t)count : 1, sizeof *topology->pus);
+	hwloc_cpuset_t allowed = allowed_new(topology->handle);
+	if (topology->pus == NULL || allowed == NULL) {
+		hwloc_bitmap_free(allowed);
+		return err_errno(err, ENOMEM, "topology");
+	}
+	pus_collect(topology, allowed);
+	hwloc_bitmap_free(allowed);
+	*out = take_ptr(&topology);
+	return 0;
+}
+
+const struct binding_node *topology_node(const struct topology *topology)
+{
+	return &topology->node;
+}
+
+void *topology_handle(const struct topology *topology)
+{
+	return topology->handle;
+}
