@@ -19,6 +19,7 @@
 #include "image/squash_disk.h"
 
 #include <endian.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -213,8 +214,8 @@ struct inode_link {
 static int inode_directory(struct disk *disk, bool extended, struct disk_place *at,
 			   struct disk_inode *inode, struct err *err)
 {
-	struct inode_dir small;
-	struct inode_dir_extended large;
+	struct inode_dir small = {0};
+	struct inode_dir_extended large = {0};
 	int rc = extended ? meta_read(disk, at, &large, sizeof large, err)
 			  : meta_read(disk, at, &small, sizeof small, err);
 	if (rc < 0)
@@ -228,8 +229,8 @@ static int inode_directory(struct disk *disk, bool extended, struct disk_place *
 static int inode_regular(struct disk *disk, bool extended, struct disk_place *at,
 			 struct disk_inode *inode, struct err *err)
 {
-	struct inode_file small;
-	struct inode_file_extended large;
+	struct inode_file small = {0};
+	struct inode_file_extended large = {0};
 	int rc = extended ? meta_read(disk, at, &large, sizeof large, err)
 			  : meta_read(disk, at, &small, sizeof small, err);
 	if (rc < 0)
