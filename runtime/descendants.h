@@ -1,0 +1,22 @@
+/*
+ * descendants.h - the processes that a sub-reaper is left with.
+ *
+ * Children whose parents died come to the nearest sub-reaper (PR_SET_CHILD_SUBREAPER), so killing
+ * one's own children, again and again until there are none, kills all descendants, however they
+ * daemonised.  No process group or session is asked, and kill(-1) never used.
+ */
+#ifndef RUNTIME_DESCENDANTS_H
+#define RUNTIME_DESCENDANTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Is this child meant? */
+typedef bool descendants_filter(void *context, pid_t pid);
+
+/* Calls `function` for each child of this process, zombies included; proc_fd is /proc.
+ * -errno when the list cannot be read.  Stops early when the function says false. */
+int descendants_each(int proc_fd, descendants_filter *function, void *context);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * environment.h - lists of NAME=VALUE, where the later one of a name wins.  Pure.
+ */
+#ifndef RUNTIME_ENVIRONMENT_H
+#define RUNTIME_ENVIRONMENT_H
+
+#include <stddef.h>
+
+/* Writes the strings of base and then of extra to out[], each name once, with the value that came
+ * last; NULL at the end.  out[] has room for base_count + extra_count + 1 and may be base.  The
+ * strings are not copied.  Returns the number of strings. */
+size_t environment_merge(char *const *base, size_t base_count, const char *const *extra,
+			 size_t extra_count, char **out);
+
+#endif

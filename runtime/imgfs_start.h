@@ -1,0 +1,24 @@
+/*
+ * imgfs_start.h - what cmpi-init and cmpi-imgfs agree on.
+ *
+ *	cmpi-imgfs [UID GID]
+ *
+ * with the FUSE device (opened, the mount made) and the image as descriptors.  With UID and GID all
+ * files are shown as theirs: inside a user namespace of one user the image's own ids have no
+ * meaning, and a file of "nobody" is refused by ssh(1), git(1) and others.
+ */
+#ifndef RUNTIME_IMGFS_START_H
+#define RUNTIME_IMGFS_START_H
+
+enum { IMGFS_FUSE_FD = 3, IMGFS_IMAGE_FD = 4 };
+
+/* Its exit statuses, whose texts backend_fuse.c has. */
+enum imgfs_exit {
+	IMGFS_EXIT_UNMOUNTED = 0,
+	IMGFS_EXIT_USAGE = 2,
+	IMGFS_EXIT_IMAGE = 3,     /* the tables of the image are damaged */
+	IMGFS_EXIT_SESSION = 4,   /* the FUSE session could not be set up, or failed */
+	IMGFS_EXIT_MEMORY = 5,
+};
+
+#endif
