@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -179,18 +180,27 @@ static void sink_flush(struct sink *sink)
 		sink->is_watched = true;
 }
 
-static void sink_add(struct sink *sink, const struct stream *stream, const char *line, size_t len)
+static void sink_add(struct sink *sink, const char *bytes, size_t len)
 {
 	if (sink->is_broken)
 		return;
-	if (stream->output->label)
-		buf_printf(&sink->queue, "%u: ", stream->rank);
-	buf_add(&sink->queue, line, len);
+	buf_add(&sink->queue, bytes, len);
 	if (sink->queue.failed)
 		sink_broke(sink, ENOMEM);
 }
 
 /* -- streams ------------------------------------------------------------ */
+
+static void stream_add_line(struct stream *stream, const char *line, size_t len, bool is_whole)
+{
+	char label[16];
+	if (stream->output->label)
+		sink_add(stream->sink, label,
+			 (size_t)snprintf(label, sizeof label, "%u: ", stream->rank));
+	sink_add(stream->sink, line, len);
+	if (stream->output->label && !is_whole)
+		sink_add(stream->sink, "\n", 1);  /* the next line's label starts a line */
+}
 
 /* Moves the whole lines to the sink; at the end of the stream (or of a line
  * beyond all bounds) the rest too. */
@@ -203,10 +213,8 @@ static void stream_emit(struct stream *stream, bool all)
 		if (newline == NULL && !all && line->len - at < LINE_MAX_BYTES)
 			break;
 		size_t len = newline ? (size_t)(newline + 1 - (line->data + at)) : line->len - at;
-		sink_add(stream->sink, stream, line->data + at, len);
+		stream_add_line(stream, line->data + at, len, newline != NULL);
 		at += len;
-		if (newline == NULL && stream->output->label)
-			sink_add(stream->sink, &(struct stream){.output = &(struct output){0}}, "\n", 1);
 	}
 	buf_consume(line, at);
 }

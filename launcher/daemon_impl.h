@@ -1,0 +1,137 @@
+/*
+ * daemon_impl.h - what the daemon's source files share; for launcher/daemon*.c only.
+ *
+ * The daemon learns facts (an image arrived, the tree is connected, ...) from
+ * events, and takes each step of a const table (daemon.c) as soon as the facts
+ * that it needs are there.  So mounting, wire-up and broadcast overlap as far as they can,
+ * and one place says what depends on what.
+ */
+#ifndef LAUNCHER_DAEMON_IMPL_H
+#define LAUNCHER_DAEMON_IMPL_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bcast/bcast_client.h"
+#include "common/loop.h"
+#include "launcher/card.h"
+#include "launcher/daemon.h"
+#include "launcher/output.h"
+#include "launcher/stdin_pump.h"
+#include "launcher/timing.h"
+#include "launcher/tree.h"
+#include "pmix/pmi_server.h"
+#include "runtime/init_client.h"
+#include "runtime/topology.h"
+
+enum daemon_fact {
+	FACT_PLAN = 1 << 0,            /* the plan, the own node index and all nodes' names */
+	FACT_IMAGE = 1 << 1,           /* the whole image is behind image_fd */
+	FACT_ATTACHED = 1 << 2,        /* the container's root is mounted */
+	FACT_PMI = 1 << 3,             /* the PMI servers answer */
+	FACT_TREE = 1 << 4,            /* parent and children are connected */
+	FACT_CHILDREN_READY = 1 << 5,  /* every node below is ready */
+	FACT_GO = 1 << 6,              /* node 0 said: start */
+	FACT_SPAWNED = 1 << 7,         /* the local ranks were asked for */
+	FACT_ENDED = 1 << 8,           /* no local rank runs */
+	FACT_GONE = 1 << 9,            /* nor anything that they left behind */
+	FACT_DRAINED = 1 << 10,        /* and all of their output is written */
+	FACT_CHILDREN_DONE = 1 << 11,  /* the same is true below */
+	FACT_ENDING = 1 << 12,         /* the job is being ended: a failure, an interrupt */
+};
+
+/* Frames of the tree that are the daemon's own. */
+enum daemon_frame {
+	DAEMON_FRAME_READY = 1,  /* to the parent: this subtree is ready; timing */
+	DAEMON_FRAME_GO,         /* to all */
+	DAEMON_FRAME_FAILED,     /* to node 0: status, text */
+	DAEMON_FRAME_KILL,       /* to all: end the job */
+	DAEMON_FRAME_DONE,       /* to the parent: this subtree is clean; timing */
+};
+
+struct daemon_rank {
+	bool is_spawned, has_ended, has_connected, has_finalized, has_fenced;
+};
+
+struct daemon {
+	struct loop *loop;
+	const struct daemon_options *options;
+	unsigned facts, steps_taken;
+	bool is_advancing;
+
+	struct plan plan;
+	bool has_plan;
+	uint32_t node, node_count, first_rank, local_ranks;
+	struct card *cards;            /* node_count of them; on one node ours alone */
+	struct card card;
+
+	struct init_client *init;
+	bool init_has_ended;
+	struct bcast_client *bcast;
+	int image_fd;
+	uint64_t image_bytes;
+	struct pmi_server *pmi;
+	struct pmi_job pmi_job;
+	const char **node_names;
+	uint32_t *node_first_rank;
+	char session_dir[64];          /* "": none */
+	struct topology *topology;
+	enum binding_policy binding;
+	struct tree *tree;
+	struct output *output;
+	struct stdin_pump *stdin_pump;
+
+	struct daemon_rank *ranks;     /* local_ranks of them */
+	uint32_t spawned, execed, ended, fenced;
+	uint32_t children_ready, children_done;
+
+	int status;                    /* -1: nothing has failed */
+	int interrupts;
+	uint32_t grace_timer, deadline_timer, tree_timer, held_timer;
+	struct bcast_failed held;      /* waits for a better explanation */
+
+	struct timing timing;
+	uint64_t started_ns, attach_ns, tree_ns, go_ns;
+	uint64_t total_ns;             /* cmpirun's start to the last exec here */
+};
+
+/* daemon.c */
+void daemon_learn(struct daemon *daemon, unsigned facts);
+/* The job has failed here: status is an exit code; text may be "" (nothing to say). */
+void daemon_fail(struct daemon *daemon, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Ends the local part: TERM, grace, KILL; at once with `hard`. */
+void daemon_end_ranks(struct daemon *daemon, bool hard);
+static inline bool daemon_knows(const struct daemon *daemon, unsigned facts)
+{
+	return (daemon->facts & facts) == facts;
+}
+static inline bool daemon_is_root(const struct daemon *daemon)
+{
+	return daemon->node == 0;
+}
+const char *daemon_node_name(const struct daemon *daemon, uint32_t node);
+
+/* daemon_session.c: the broadcast's process, the control tree */
+int daemon_start_session(struct daemon *daemon, struct err *err);
+void daemon_take_memory(struct daemon *daemon, int take_fd);
+int daemon_adopt_plan(struct daemon *daemon, struct err *err);
+/* To the parent; on node 0 it does nothing. */
+void daemon_send_up(struct daemon *daemon, uint16_t type, const struct buf *payload);
+void daemon_send_all(struct daemon *daemon, uint16_t type);
+void daemon_send_root(struct daemon *daemon, uint16_t type, const struct buf *payload);
+
+/* daemon_ranks.c: PMI servers, the ranks, their output */
+extern const struct init_client_events daemon_init_events;
+int daemon_start_pmi(struct daemon *daemon, struct err *err);
+int daemon_spawn_ranks(struct daemon *daemon, struct err *err);
+void daemon_free_ranks(struct daemon *daemon);
+
+/* daemon_setup.c: session directory, signals, descriptors */
+int daemon_make_session_dir(struct daemon *daemon, struct err *err);
+void daemon_remove_session_dir(struct daemon *daemon);
+int daemon_watch_signals(struct daemon *daemon, struct err *err);
+void daemon_prepare_process(void);
+
+#endif

@@ -1,0 +1,425 @@
+/*
+ * daemon_ranks.c - the ranks of this node: their PMI, their start, their output, their end.
+ *
+ * cmpi-init forks and reaps them; here are only their numbers.  A rank costs two pipes and a
+ * socket, made just before it is asked for.  A lone rank on a lone node gets our own stdin,
+ * stdout and stderr instead: nothing is between it and a terminal.
+ */
+#include "launcher/daemon_impl.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/exitcode.h"
+#include "common/log.h"
+
+enum { RANK_PMI_FD = 3 };
+
+/* -- PMI ---------------------------------------------------------------- */
+
+static struct daemon_rank *rank_of(struct daemon *daemon, uint32_t rank)
+{
+	uint32_t local = rank - daemon->first_rank;
+	return local < daemon->local_ranks ? &daemon->ranks[local] : NULL;
+}
+
+static void on_send_frame(void *context, uint32_t target, uint16_t type, const void *payload,
+			  size_t len)
+{
+	struct daemon *daemon = context;
+	struct err err;
+	if (tree_send(daemon->tree, target, type, payload, len, &err) < 0)
+		daemon_fail(daemon, EXITCODE_INTERNAL, "node %s: %s", daemon->card.node, err.text);
+}
+
+static void on_abort(void *context, uint32_t rank, int status, const char *text)
+{
+	struct daemon *daemon = context;
+	/* An exit status has eight bits, and an abort is never a success. */
+	int code = (status & 0xff) != 0 ? status & 0xff : 1;
+	daemon_fail(daemon, code, "rank %u on node %s aborted the job with status %d%s%s", rank,
+		    daemon->card.node, status, text[0] ? ": " : "", text);
+}
+
+static void on_log(void *context, uint32_t rank, const char *text, size_t len)
+{
+	(void)context;
+	(void)rank;
+	ssize_t ignored = write(STDERR_FILENO, text, len);
+	(void)ignored;
+}
+
+static void on_rank_event(void *context, uint32_t number, enum pmi_event event)
+{
+	struct daemon *daemon = context;
+	struct daemon_rank *rank = rank_of(daemon, number);
+	if (rank == NULL)
+		return;
+	if (event == PMI_EVENT_CONNECTED)
+		rank->has_connected = true;
+	if (event == PMI_EVENT_FINALIZED)
+		rank->has_finalized = true;
+	if (event != PMI_EVENT_FENCED || rank->has_fenced)
+		return;
+	rank->has_fenced = true;
+	if (++daemon->fenced == daemon->local_ranks)
+		daemon->timing.ns[TIMING_WIRE_UP] = clock_now_ns() - daemon->go_ns;
+}
+
+static void on_pmi_failed(void *context, const struct err *why)
+{
+	struct daemon *daemon = context;
+	daemon_fail(daemon, EXITCODE_INTERNAL, "node %s: PMI server: %s", daemon->card.node, why->text);
+}
+
+static const struct pmi_server_ops pmi_ops = {.send_frame = on_send_frame,
+					      .abort = on_abort,
+					      .log = on_log,
+					      .rank_event = on_rank_event,
+					      .failed = on_pmi_failed};
+
+static int fill_pmi_job(struct daemon *daemon, struct err *err)
+{
+	const struct plan *plan = &daemon->plan;
+	daemon->node_names = calloc(daemon->node_count, sizeof *daemon->node_names);
+	daemon->node_first_rank = calloc(daemon->node_count, sizeof *daemon->node_first_rank);
+	if (daemon->node_names == NULL || daemon->node_first_rank == NULL)
+		return err_errno(err, ENOMEM, "PMI");
+	for (uint32_t i = 0, first = 0; i < daemon->node_count; first += plan->node_ranks[i++]) {
+		daemon->node_names[i] = daemon->cards[i].node;
+		daemon->node_first_rank[i] = first;
+	}
+	daemon->pmi_job = (struct pmi_job){
+		.name = plan->job,
+		.node_count = daemon->node_count,
+		.rank_count = plan->ranks,
+		.node_names = daemon->node_names,
+		.node_first_rank = daemon->node_first_rank,
+		.node_rank_count = plan->node_ranks,
+		.node = daemon->node,
+		.fanout = TREE_FANOUT,
+		.uid = getuid(),
+		.gid = getgid(),
+		.session_dir = daemon->session_dir,
+		.rank_fd = RANK_PMI_FD,
+		.program = plan->argv[0],
+		.workdir = plan->work_dir,
+	};
+	return 0;
+}
+
+/* What the user chose, or: core when every rank can have one, else none; and none for a
+ * rank that has the node for itself, which is more often threaded than not. */
+static void choose_binding(struct daemon *daemon)
+{
+	const struct binding_node *node = topology_node(daemon->topology);
+	bool fits = binding_fits(node, daemon->local_ranks);
+	switch (daemon->plan.bind) {
+	case BIND_CHOICE_CORE: daemon->binding = BINDING_CORE; break;
+	case BIND_CHOICE_NUMA: daemon->binding = BINDING_NUMA; break;
+	case BIND_CHOICE_NONE: daemon->binding = BINDING_NONE; break;
+	default:
+		daemon->binding = fits && daemon->local_ranks > 1 ? BINDING_CORE : BINDING_NONE;
+	}
+	if (daemon->plan.bind == BIND_CHOICE_CORE && !fits)
+		log_note("%u ranks share %u cores: some are bound to the same one", daemon->local_ranks,
+			 node->core_count);
+}
+
+int daemon_start_pmi(struct daemon *daemon, struct err *err)
+{
+	uint64_t start = clock_now_ns();
+	int rc = daemon_make_session_dir(daemon, err);
+	if (rc == 0)
+		rc = fill_pmi_job(daemon, err);
+	if (rc == 0)
+		rc = topology_load(&daemon->topology, err);
+	if (rc < 0)
+		return rc;
+	choose_binding(daemon);
+	rc = pmi_server_new(daemon->loop, &daemon->pmi_job, &pmi_ops, daemon, &daemon->pmi, err);
+	if (rc < 0)
+		return rc;
+	rc = pmi_server_start_pmix(daemon->pmi, topology_handle(daemon->topology), err);
+	if (rc < 0 && rc != -ENOSYS)
+		return rc;
+	if (rc < 0)
+		log_info("no PMIx for the ranks: %s", err->text);
+	daemon->timing.ns[TIMING_PMI] = clock_now_ns() - start;
+	daemon_learn(daemon, FACT_PMI);
+	return 0;
+}
+
+/* -- start -------------------------------------------------------------- */
+
+/* The strings "A=1\0B=2\0" of a buffer, as an array into it. */
+static size_t strings_of(const struct buf *env, const char **strings, size_t max)
+{
+	size_t count = 0;
+	for (size_t at = 0; at < env->len && count < max; at += strlen(env->data + at) + 1)
+		strings[count++] = env->data + at;
+	return count;
+}
+
+static int set_job(struct daemon *daemon, struct err *err)
+{
+	const struct plan *plan = &daemon->plan;
+	AUTO_BUF struct buf common = {0};
+	size_t own = 0;
+	int rc = pmi_server_env(daemon->pmi, &common, err);
+	if (rc < 0)
+		return rc;
+	buf_printf(&common, "CMPIRUN_SIZE=%u", plan->ranks);
+	buf_add_u8(&common, 0);
+	buf_printf(&common, "CMPIRUN_LOCAL_SIZE=%u", daemon->local_ranks);
+	buf_add_u8(&common, 0);
+	buf_printf(&common, "CMPIRUN_NODE=%u", daemon->node);
+	buf_add_u8(&common, 0);
+	while (plan->environment[own] != NULL)
+		own++;
+	enum { COMMON_MAX = 256 };
+	AUTO_FREE char **environment = calloc(own + COMMON_MAX + 1, sizeof *environment);
+	if (environment == NULL || common.failed)
+		return err_errno(err, ENOMEM, "environment");
+	memcpy(environment, plan->environment, own * sizeof *environment);
+	strings_of(&common, (const char **)environment + own, COMMON_MAX);
+	struct init_job job = {.argv = plan->argv,
+			       .environment = environment,
+			       .cwd = plan->work_dir,
+			       .cwd_required = plan->work_dir_required,
+			       .interactive = plan->interactive};
+	return init_client_set_job(daemon->init, &job, err);
+}
+
+/* One of the rank's output pipes: its end for the rank, or -errno. */
+static int make_output(struct daemon *daemon, uint32_t rank, int which, struct err *err)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(err, errno,
+				 "pipe for rank %u (each rank needs three descriptors; see ulimit -Hn)", rank);
+	AUTO_FD int writer = ends[1];
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	int rc = output_add(daemon->output, rank, which, ends[0], err);
+	return rc < 0 ? rc : take_fd(&writer);
+}
+
+static int make_stdin(struct daemon *daemon, uint32_t rank, struct err *err)
+{
+	int fd = -1;
+	if (rank == 0 && isatty(STDIN_FILENO) && !daemon->plan.interactive) {
+		int rc = stdin_pump_new(daemon->loop, &fd, &daemon->stdin_pump, err);
+		return rc < 0 ? rc : fd;
+	}
+	fd = rank == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_errno(err, errno, "stdin of rank %u", rank);
+}
+
+static bool is_alone(const struct daemon *daemon)
+{
+	return daemon->plan.ranks == 1 && daemon->node_count == 1 && !daemon->plan.label;
+}
+
+static int make_streams(struct daemon *daemon, uint32_t rank, int fds[4], struct err *err)
+{
+	fds[0] = make_stdin(daemon, rank, err);
+	if (fds[0] < 0)
+		return fds[0];
+	for (int which = STDOUT_FILENO; which <= STDERR_FILENO; which++) {
+		fds[which] = is_alone(daemon) ? fcntl(which, F_DUPFD_CLOEXEC, 3)
+					      : make_output(daemon, rank, which, err);
+		if (fds[which] < 0)
+			return is_alone(daemon) ? err_errno(err, EMFILE, "output of rank %u", rank)
+						: fds[which];
+	}
+	return 0;
+}
+
+static int spawn_rank(struct daemon *daemon, uint32_t local, struct err *err)
+{
+	uint32_t rank = daemon->first_rank + local;
+	AUTO_BUF struct buf env = {0};
+	const char *strings[INIT_ENV_MAX];
+	struct cpu_mask mask;
+	int fds[4] = {-1, -1, -1, -1};
+	int rc = make_streams(daemon, rank, fds, err);
+	if (rc == 0)
+		rc = pmi_server_add_rank(daemon->pmi, rank, &fds[3], &env, err);
+	if (rc < 0) {
+		for (int i = 0; i < 4; i++)
+			close_fd(&fds[i]);
+		return rc;
+	}
+	buf_printf(&env, "CMPIRUN_RANK=%u", rank);
+	buf_add_u8(&env, 0);
+	buf_printf(&env, "CMPIRUN_LOCAL_RANK=%u", local);
+	buf_add_u8(&env, 0);
+	struct init_spawn spawn = {.rank = rank,
+				   .local_rank = local,
+				   .pmi_fd = RANK_PMI_FD,
+				   .environment = strings,
+				   .environment_count = strings_of(&env, strings, INIT_ENV_MAX),
+				   .cpus = mask.bytes};
+	spawn.cpu_bytes = binding_mask(topology_node(daemon->topology), daemon->binding, local,
+				       daemon->local_ranks, &mask);
+	rc = init_client_spawn(daemon->init, &spawn, fds, err);
+	daemon->ranks[local].is_spawned = rc == 0;
+	return rc;
+}
+
+static void on_drained(void *context)
+{
+	struct daemon *daemon = context;
+	if (daemon->spawned == daemon->local_ranks)
+		daemon_learn(daemon, FACT_DRAINED);
+}
+
+static void on_broken(void *context, const struct err *why)
+{
+	struct daemon *daemon = context;
+	/* As if we had been ended by SIGPIPE ourselves, which says it without words. */
+	if (why->number == EPIPE)
+		daemon_fail(daemon, EXITCODE_SIGNAL + SIGPIPE, "%s", "");
+	else
+		daemon_fail(daemon, EXITCODE_INTERNAL, "node %s: %s", daemon->card.node, why->text);
+}
+
+static const struct output_ops output_ops = {.drained = on_drained, .broken = on_broken};
+
+int daemon_spawn_ranks(struct daemon *daemon, struct err *err)
+{
+	int rc = output_new(daemon->loop, daemon->plan.label, &output_ops, daemon, &daemon->output, err);
+	if (rc == 0)
+		rc = set_job(daemon, err);
+	daemon->facts |= FACT_SPAWNED;
+	for (; rc == 0 && daemon->spawned < daemon->local_ranks; daemon->spawned++)
+		rc = spawn_rank(daemon, daemon->spawned, err);
+	if (output_is_drained(daemon->output))
+		daemon_learn(daemon, FACT_DRAINED);
+	return rc;
+}
+
+void daemon_free_ranks(struct daemon *daemon)
+{
+	stdin_pump_free(&daemon->stdin_pump);
+	output_free(&daemon->output);
+}
+
+/* -- cmpi-init's events ------------------------------------------------- */
+
+static void on_memory(void *context, int take)
+{
+	daemon_take_memory(context, take);
+}
+
+static void on_attached(void *context, const struct init_attached *attached)
+{
+	struct daemon *daemon = context;
+	static const char *const names[] = {"auto", "fuse", "kernel"};
+	daemon->timing.ns[TIMING_MOUNT] = clock_now_ns() - daemon->attach_ns;
+	log_debug("mounted by %s: unshare %.2f, mount %.2f, pivot %.2f ms", names[attached->backend],
+		  (double)attached->unshare_ns / 1e6, (double)attached->mount_ns / 1e6,
+		  (double)attached->pivot_ns / 1e6);
+	daemon_learn(daemon, FACT_ATTACHED);
+}
+
+static void on_spawned(void *context, uint32_t rank, pid_t pid)
+{
+	struct daemon *daemon = context;
+	struct timespec now;
+	log_debug("rank %u is process %d", rank, (int)pid);
+	if (++daemon->execed < daemon->local_ranks)
+		return;
+	daemon->timing.ns[TIMING_EXEC] = clock_now_ns() - daemon->go_ns;
+	timing_close(&daemon->timing);
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	daemon->total_ns = now_ns > daemon->plan.started_ns ? now_ns - daemon->plan.started_ns : 1;
+}
+
+/* A lone program's own exit status says enough; of many ranks one must be named. */
+static void judge(struct daemon *daemon, uint32_t rank, int status)
+{
+	const struct daemon_rank *state = rank_of(daemon, rank);
+	const char *node = daemon->card.node;
+	if (WIFSIGNALED(status)) {
+		int signo = WTERMSIG(status);
+		daemon_fail(daemon, EXITCODE_SIGNAL + signo, "rank %u on node %s was ended by signal %d (%s)",
+			    rank, node, signo, strsignal(signo));
+	} else if (WEXITSTATUS(status) != 0 && is_alone(daemon)) {
+		daemon_fail(daemon, WEXITSTATUS(status), "%s", "");
+	} else if (WEXITSTATUS(status) != 0) {
+		daemon_fail(daemon, WEXITSTATUS(status), "rank %u on node %s ended with status %d", rank,
+			    node, WEXITSTATUS(status));
+	} else if (state->has_connected && !state->has_finalized && daemon->plan.ranks > 1) {
+		daemon_fail(daemon, 1, "rank %u on node %s ended without MPI_Finalize", rank, node);
+	}
+}
+
+static void on_exited(void *context, const struct init_exited *exited)
+{
+	struct daemon *daemon = context;
+	struct daemon_rank *rank = rank_of(daemon, exited->rank);
+	if (rank == NULL || rank->has_ended)
+		return;
+	rank->has_ended = true;
+	/* What it said on its PMI socket is read before: abort and finalize come with their words. */
+	pmi_server_rank_ended(daemon->pmi, exited->rank);
+	judge(daemon, exited->rank, exited->status);
+	if (++daemon->ended == daemon->local_ranks)
+		daemon_learn(daemon, FACT_ENDED);
+}
+
+static void on_init_failed(void *context, int32_t rank, int exit_code, const struct err *why)
+{
+	struct daemon *daemon = context;
+	if (rank != INIT_NO_RANK)
+		daemon_fail(daemon, exit_code, "rank %d on node %s: %s", rank, daemon->card.node,
+			    why->text);
+	else
+		daemon_fail(daemon, exit_code, "node %s: %s", daemon->card.node, why->text);
+}
+
+static void on_server_died(void *context, int status)
+{
+	struct daemon *daemon = context;
+	if (daemon_knows(daemon, FACT_ENDED))
+		return;
+	if (WIFSIGNALED(status))
+		daemon_fail(daemon, EXITCODE_NODE, "node %s: the image server cmpi-imgfs was ended by signal %d",
+			    daemon->card.node, WTERMSIG(status));
+	else
+		daemon_fail(daemon, EXITCODE_NODE, "node %s: the image server cmpi-imgfs ended with status %d",
+			    daemon->card.node, WEXITSTATUS(status));
+}
+
+static void on_gone(void *context)
+{
+	struct daemon *daemon = context;
+	if (daemon_knows(daemon, FACT_ENDED) || daemon_knows(daemon, FACT_ENDING))
+		daemon_learn(daemon, FACT_ENDED | FACT_GONE);
+}
+
+static void on_init_ended(void *context, int status)
+{
+	struct daemon *daemon = context;
+	daemon->init_has_ended = true;
+	if (!daemon_knows(daemon, FACT_GONE))
+		daemon_fail(daemon, EXITCODE_NODE, "node %s: cmpi-init ended unexpectedly (status %#x)",
+			    daemon->card.node, (unsigned)status);
+	daemon_learn(daemon, FACT_ENDED | FACT_GONE);
+}
+
+const struct init_client_events daemon_init_events = {.memory = on_memory,
+						      .attached = on_attached,
+						      .spawned = on_spawned,
+						      .exited = on_exited,
+						      .failed = on_init_failed,
+						      .server_died = on_server_died,
+						      .gone = on_gone,
+						      .ended = on_init_ended};

@@ -1,0 +1,108 @@
+/*
+ * daemon_setup.c - the daemon's process: descriptors, limits, signals, session directory.
+ */
+#include "launcher/daemon_impl.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/exitcode.h"
+#include "common/log.h"
+
+/* What we inherit is for us alone (the launcher's sockets, a PMI descriptor: it is given to
+ * cmpi-bcast by name), and each local rank costs three descriptors. */
+void daemon_prepare_process(void)
+{
+	struct rlimit limit;
+	/* Linux 5.11; where it is missing, strangers' descriptors are inherited as ever. */
+	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", O_RDWR);  /* the lowest free number: fd itself */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* -- signals ------------------------------------------------------------ */
+
+/* First: TERM, grace, KILL.  Second: KILL. */
+static void on_interrupt(void *context, const struct signalfd_siginfo *info)
+{
+	struct daemon *daemon = context;
+	int signo = (int)info->ssi_signo;
+	/* The terminal gave it to the program too, and there it belongs. */
+	if (daemon->plan.interactive && signo != SIGTERM && signo != SIGHUP)
+		return;
+	if (++daemon->interrupts > 1)
+		daemon_end_ranks(daemon, true);
+	daemon_fail(daemon, EXITCODE_SIGNAL + signo, "%s",
+		    daemon->interrupts == 1 && signo == SIGINT && daemon_is_root(daemon)
+			    ? "interrupted: the ranks are asked to end; again to kill them"
+			    : "");
+}
+
+static void on_forward(void *context, const struct signalfd_siginfo *info)
+{
+	struct daemon *daemon = context;
+	if (daemon_knows(daemon, FACT_SPAWNED))
+		init_client_signal(daemon->init, (int)info->ssi_signo, NULL);
+}
+
+int daemon_watch_signals(struct daemon *daemon, struct err *err)
+{
+	static const struct {
+		int signo;
+		loop_signal_fn *function;
+	} table[] = {
+		{SIGINT, on_interrupt}, {SIGTERM, on_interrupt}, {SIGHUP, on_interrupt},
+		{SIGQUIT, on_interrupt}, {SIGUSR1, on_forward},  {SIGUSR2, on_forward},
+	};
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		int rc = loop_add_signal(daemon->loop, table[i].signo, table[i].function, daemon, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* -- session directory -------------------------------------------------- */
+
+int daemon_make_session_dir(struct daemon *daemon, struct err *err)
+{
+	if (daemon->session_dir[0] != '\0')
+		return 0;
+	/* /tmp and not $TMPDIR: sockets' names are short (unix(7)), and it is bound into the container
+	 * under the same name. */
+	snprintf(daemon->session_dir, sizeof daemon->session_dir, "/tmp/cmpirun.%u.XXXXXX",
+		 (unsigned)getuid());
+	if (mkdtemp(daemon->session_dir) != NULL)
+		return 0;
+	int number = errno;
+	daemon->session_dir[0] = '\0';
+	return err_errno(err, number, "session directory in /tmp");
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+	(void)status;
+	(void)type;
+	(void)where;
+	remove(path);
+	return 0;
+}
+
+void daemon_remove_session_dir(struct daemon *daemon)
+{
+	if (daemon->session_dir[0] != '\0')
+		nftw(daemon->session_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	daemon->session_dir[0] = '\0';
+}

@@ -1,0 +1,329 @@
+/*
+ * make_plan.c - gathers what a job is (make_plan.h).
+ *
+ * In the order in which a user can err: the image, the nodes, the environment, the
+ * mounts, the MPI.  Of the image only the superblock is read, unless the host's
+ * MPI is to take its place.
+ */
+#include "launcher/make_plan.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/exitcode.h"
+#include "image/image_ref.h"
+#include "image/squash.h"
+#include "launcher/rank_env.h"
+
+static int no_memory(struct err *err)
+{
+	return err_errno(err, ENOMEM, "plan");
+}
+
+static const char *env_of(char *const *environment, const char *name)
+{
+	size_t len = strlen(name);
+	for (; *environment != NULL; environment++)
+		if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
+			return *environment + len + 1;
+	return NULL;
+}
+
+/* -- image -------------------------------------------------------------- */
+
+static int find_image(struct making *making, struct plan *plan, struct err *err)
+{
+	struct image_ref ref = {0};
+	int rc = image_ref_parse(making->options->image, &ref, err);
+	if (rc == 0)
+		rc = image_ref_supported(&ref, err);
+	if (rc == 0)
+		rc = image_file_open(ref.location, &making->image, err);
+	if (rc == 0) {
+		plan->image = realpath(ref.location, NULL);
+		if (plan->image == NULL)
+			rc = err_errno(err, errno, "image %s", ref.location);
+	}
+	image_ref_free(&ref);
+	plan->image_size = making->image.size;
+	plan->image_mtime_ns = making->image.mtime_ns;
+	return rc;
+}
+
+/* -- identity ----------------------------------------------------------- */
+
+static int name_job(struct plan *plan, struct err *err)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	/* Unique for a user as long as his clocks go forward. */
+	if (asprintf(&plan->job, "cmpirun.%u.%d.%llx", (unsigned)getuid(), (int)getpid(),
+		     (unsigned long long)now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec) < 0) {
+		plan->job = NULL;
+		return no_memory(err);
+	}
+	return 0;
+}
+
+static char **copy_strings(char *const *strings)
+{
+	size_t count = 0;
+	while (strings[count] != NULL)
+		count++;
+	char **copy = calloc(count + 1, sizeof *copy);
+	for (size_t i = 0; copy != NULL && i < count; i++)
+		if ((copy[i] = strdup(strings[i])) == NULL)
+			return copy;  /* ends there: the caller compares */
+	return copy;
+}
+
+static int take_program(const struct options *options, struct plan *plan, struct err *err)
+{
+	plan->argv = copy_strings(options->argv);
+	if (plan->argv == NULL || plan->argv[0] == NULL)
+		return no_memory(err);
+	plan->work_dir_required = options->work_dir != NULL;
+	plan->work_dir = options->work_dir ? strdup(options->work_dir) : getcwd(NULL, 0);
+	if (plan->work_dir == NULL && !plan->work_dir_required)
+		plan->work_dir = strdup("/");  /* a directory that was removed */
+	if (plan->work_dir == NULL)
+		return no_memory(err);
+	if (plan->work_dir[0] != '/')
+		return err_set(err, EINVAL, "--workdir %s: an absolute path of the container is wanted",
+			       plan->work_dir);
+	return 0;
+}
+
+/* -- mounts ------------------------------------------------------------- */
+
+static int add_volumes(const struct options *options, struct plan *plan, struct err *err)
+{
+	for (size_t i = 0; i < options->volume_count; i++) {
+		/* podman takes a relative source as a volume's name; here it can only be a path. */
+		const char *text = options->volumes[i];
+		AUTO_FREE char *absolute = NULL, *cwd = text[0] == '/' ? NULL : getcwd(NULL, 0);
+		if (text[0] != '/' && (cwd == NULL || asprintf(&absolute, "%s/%s", cwd, text) < 0))
+			return no_memory(err);
+		int rc = mount_plan_add_volume(&plan->mounts, absolute ? absolute : text, err);
+		if (rc < 0)
+			return err_prefix(err, "-v %s", text);
+	}
+	return 0;
+}
+
+static int add_mounts(const struct making *making, struct plan *plan, struct err *err)
+{
+	const struct options *options = making->options;
+	const struct passwd *user = getpwuid(getuid());
+	const struct group *group = getgrgid(getgid());
+	const char *home = env_of(making->environment, "HOME");
+	AUTO_FREE char *cwd = getcwd(NULL, 0);
+	struct mount_defaults defaults = {
+		.home = home != NULL && home[0] == '/' ? home : user ? user->pw_dir : NULL,
+		.cwd = cwd,
+		.no_home = options->no_home,
+		.no_cwd = options->no_cwd,
+		.no_tmp = options->no_tmp,
+		.user = {.uid = getuid(),
+			 .gid = getgid(),
+			 .name = user ? user->pw_name : "user",
+			 .group = group ? group->gr_name : "group",
+			 .home = home ? home : "/",
+			 .shell = "/bin/sh"},
+	};
+	int rc = mount_plan_add_defaults(&plan->mounts, &defaults, err);
+	if (rc == 0 && options->no_tmp)
+		rc = mount_plan_add_tmpfs(&plan->mounts, "/tmp", 0, 01777, err);
+	return rc < 0 ? rc : add_volumes(options, plan, err);
+}
+
+/* -- the host's MPI ----------------------------------------------------- */
+
+static bool is_exported(const struct options *options, const char *name)
+{
+	size_t len = strlen(name);
+	for (size_t i = 0; i < options->export_count; i++)
+		if (strncmp(options->exports[i], name, len) == 0 &&
+		    (options->exports[i][len] == '=' || options->exports[i][len] == '\0'))
+			return true;
+	return false;
+}
+
+/* The decision's variables, after the caller's and before what -x says. */
+static int add_swap_environment(const struct making *making, struct plan *plan, struct err *err)
+{
+	const struct abi_decision *decision = making->decision;
+	size_t count = 0;
+	while (plan->environment[count] != NULL)
+		count++;
+	char **bigger = realloc(plan->environment, (count + decision->set_count + 1) * sizeof *bigger);
+	if (bigger == NULL)
+		return no_memory(err);
+	plan->environment = bigger;
+	for (size_t i = 0; i < decision->set_count; i++) {
+		const struct abi_env *set = &decision->sets[i];
+		if (is_exported(making->options, set->name))
+			continue;
+		if (asprintf(&bigger[count], "%s=%s", set->name, set->value) < 0)
+			return no_memory(err);
+		bigger[++count] = NULL;
+	}
+	return 0;
+}
+
+static int add_swap_mounts(const struct abi_decision *decision, struct plan *plan, struct err *err)
+{
+	struct mount_plan *mounts = &plan->mounts;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < decision->hide_count; i++)
+		rc = mount_plan_add_tmpfs(mounts, decision->hides[i], 4096, 0755, err);
+	for (size_t i = 0; rc == 0 && i < decision->bind_count; i++)
+		rc = mount_plan_add_bind(mounts, decision->binds[i].source, decision->binds[i].target,
+					 MOUNT_READ_ONLY, err);
+	for (size_t i = 0; rc == 0 && i < decision->file_count; i++)
+		rc = mount_plan_add_file(mounts, decision->files[i].target, decision->files[i].bytes,
+					 decision->files[i].len, 0644, err);
+	return rc;
+}
+
+static int swap_mpi(struct making *making, struct plan *plan, struct err *err)
+{
+	if (making->options->mpi != MPI_HOST)
+		return 0;
+	struct squash *squash = NULL;
+	int rc = squash_open(making->image.fd, &squash, err);
+	if (rc < 0)
+		return err_prefix(err, "image %s", plan->image);
+	struct abi_request request = {
+		.image = squash,
+		.mpi_path = making->options->mpi_path,
+		.search_path = env_of(making->environment, "PATH"),
+		.library_path = env_of(making->environment, "LD_LIBRARY_PATH"),
+	};
+	rc = abi_decide(&request, &making->decision, err);
+	squash_free(&squash);
+	if (rc < 0)
+		return err_prefix(err, "--mpi host");
+	if (making->decision->verdict == ABI_REFUSE)
+		return err_set(err, ENOTSUP, "--mpi host: %s; %s", making->decision->why,
+			       making->decision->ways_out);
+	rc = add_swap_environment(making, plan, err);
+	return rc < 0 ? rc : add_swap_mounts(making->decision, plan, err);
+}
+
+/* -- all ---------------------------------------------------------------- */
+
+static int find_nodes(struct making *making, struct plan *plan, struct err *err)
+{
+	int rc = hosts_find(making->options, making->environment, &making->hosts, err);
+	return rc < 0 ? rc
+		      : plan_place_ranks(plan, making->options, &making->hosts,
+					 &making->oversubscribed, err);
+}
+
+static int find_environment(struct making *making, struct plan *plan, struct err *err)
+{
+	return rank_env_new(making->environment, making->options->exports,
+			    making->options->export_count, &plan->environment, err);
+}
+
+static int take_choices(struct making *making, struct plan *plan, struct err *err)
+{
+	const struct options *options = making->options;
+	plan->mount = options->mount;
+	plan->bind = options->bind;
+	plan->timing = options->timing;
+	plan->level = options->level;
+	plan->label = options->label;
+	plan->timeout_s = (uint32_t)options->timeout_s;
+	plan->started_ns = making->started_ns;
+	plan->interactive = plan->ranks == 1 && plan->nodes.count == 1 && isatty(STDIN_FILENO);
+	int rc = name_job(plan, err);
+	return rc < 0 ? rc : take_program(options, plan, err);
+}
+
+static int add_mounts_step(struct making *making, struct plan *plan, struct err *err)
+{
+	return add_mounts(making, plan, err);
+}
+
+int make_plan(struct making *making, struct plan *plan, struct err *err)
+{
+	static const struct {
+		int (*make)(struct making *making, struct plan *plan, struct err *err);
+		int exit_code;
+	} parts[] = {
+		{find_image, EXITCODE_IMAGE},      {find_nodes, EXITCODE_USAGE},
+		{find_environment, EXITCODE_USAGE}, {take_choices, EXITCODE_USAGE},
+		{add_mounts_step, EXITCODE_USAGE}, {swap_mpi, EXITCODE_SETUP},
+	};
+	making->image.fd = -1;
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		int rc = parts[i].make(making, plan, err);
+		if (rc < 0) {
+			making->exit_code = parts[i].exit_code;
+			return rc;
+		}
+	}
+	mount_plan_sort(&plan->mounts);
+	return 0;
+}
+
+void making_free(struct making *making)
+{
+	image_file_close(&making->image);
+	hosts_free(&making->hosts);
+	abi_decision_free(&making->decision);
+}
+
+void make_plan_print(const struct making *making, const struct plan *plan, const char *starter,
+		     char *const *argv, struct buf *out)
+{
+	AUTO_BUF struct buf names = {0};
+	hostlist_format(&plan->nodes, &names);
+	buf_printf(out, "image     %s, %.1f MiB, %s, blocks of %u KiB\n", plan->image,
+		   (double)plan->image_size / (1 << 20),
+		   squash_compressor_name(making->image.super.compressor),
+		   making->image.super.block_size / 1024);
+	buf_printf(out, "nodes     %zu from %s: %.*s\n", plan->nodes.count,
+		   hosts_source_name(making->hosts.source), (int)names.len, names.data ? names.data : "");
+	buf_printf(out, "ranks     %u:", plan->ranks);
+	for (size_t i = 0, run; i < plan->nodes.count; i += run) {
+		for (run = 1; i + run < plan->nodes.count &&
+			      plan->node_ranks[i + run] == plan->node_ranks[i]; run++)
+			;
+		buf_printf(out, "%s %u on %s%zu node%s", i ? "," : "", plan->node_ranks[i],
+			   run > 1 ? "each of " : "", run, run > 1 ? "s" : "");
+	}
+	buf_printf(out, "%s\nstart     %s:", making->oversubscribed ? " (more than slots)" : "", starter);
+	if (argv == NULL)
+		buf_printf(out, " no launcher, cmpirun is the daemon");
+	for (size_t i = 0; argv != NULL && argv[i] != NULL; i++)
+		buf_printf(out, " %s", argv[i]);
+	buf_printf(out, "\nprogram  ");
+	for (size_t i = 0; plan->argv[i] != NULL; i++)
+		buf_printf(out, " %s", plan->argv[i]);
+	buf_printf(out, "\nworkdir   %s%s\n", plan->work_dir,
+		   plan->work_dir_required ? "" : " if the container has it, else /");
+	buf_printf(out, "mpi       ");
+	if (making->decision != NULL)
+		abi_decision_print(making->decision, making->options->level >= LOG_LEVEL_VERBOSE, out);
+	else
+		buf_printf(out, "the image's own");
+	buf_printf(out, "\nmounts    the image at /, read-only, %s\n",
+		   plan->mount == MOUNT_CHOICE_KERNEL ? "by the kernel"
+		   : plan->mount == MOUNT_CHOICE_FUSE ? "by cmpi-imgfs"
+						      : "by the kernel if it may, else by cmpi-imgfs");
+	for (size_t i = 0; i < plan->mounts.count; i++) {
+		buf_printf(out, "          ");
+		mount_op_format(&plan->mounts.ops[i], out);
+		buf_printf(out, "\n");
+	}
+}
