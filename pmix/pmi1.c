@@ -74,7 +74,7 @@ static int word_number(struct word word, int missing)
 
 struct request {
 	struct pmi1_client *client;
-	const struct pmi1_space *space;
+	struct pmi1_space *space;
 	const char *line;
 	struct buf *out;
 	struct pmi1_event *event;
@@ -158,6 +158,7 @@ static void on_get(const struct request *request)
 static void on_barrier_in(const struct request *request)
 {
 	request->client->in_barrier = true;
+	request->space->in_barrier++;
 	request->event->type = PMI1_EVENT_BARRIER;
 }
 
@@ -199,20 +200,21 @@ static void on_lookup_name(const struct request *request)
 static const struct command {
 	const char *name;
 	void (*handle)(const struct request *request);
+	bool in_barrier;  /* may come while the client waits for a barrier's end */
 } commands[] = {
-	{"init", on_init},
-	{"get_maxes", on_get_maxes},
-	{"get_appnum", on_get_appnum},
-	{"get_universe_size", on_get_universe_size},
-	{"get_my_kvsname", on_get_my_kvsname},
-	{"put", on_put},
-	{"get", on_get},
-	{"barrier_in", on_barrier_in},
-	{"finalize", on_finalize},
-	{"abort", on_abort},
-	{"publish_name", on_publish_name},
-	{"unpublish_name", on_unpublish_name},
-	{"lookup_name", on_lookup_name},
+	{"init", on_init, false},
+	{"get_maxes", on_get_maxes, false},
+	{"get_appnum", on_get_appnum, false},
+	{"get_universe_size", on_get_universe_size, false},
+	{"get_my_kvsname", on_get_my_kvsname, false},
+	{"put", on_put, false},
+	{"get", on_get, false},
+	{"barrier_in", on_barrier_in, false},
+	{"finalize", on_finalize, false},
+	{"abort", on_abort, true},
+	{"publish_name", on_publish_name, false},
+	{"unpublish_name", on_unpublish_name, false},
+	{"lookup_name", on_lookup_name, false},
 };
 
 static int handle_command(const struct request *request, struct err *err)
@@ -221,6 +223,9 @@ static int handle_command(const struct request *request, struct err *err)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		if (!word_is(name, commands[i].name))
 			continue;
+		if (request->client->in_barrier && !commands[i].in_barrier)
+			return err_set(err, EPROTO, "'%s' before the barrier's end is no PMI-1",
+				       commands[i].name);
 		commands[i].handle(request);
 		return 1;
 	}
@@ -271,7 +276,7 @@ int pmi1_feed(struct pmi1_client *client, const char *bytes, size_t len, struct 
 	return 0;
 }
 
-int pmi1_step(struct pmi1_client *client, const struct pmi1_space *space, struct buf *out,
+int pmi1_step(struct pmi1_client *client, struct pmi1_space *space, struct buf *out,
 	      struct pmi1_event *event, struct err *err)
 {
 	*event = (struct pmi1_event){.type = PMI1_EVENT_NONE};
@@ -296,13 +301,23 @@ int pmi1_step(struct pmi1_client *client, const struct pmi1_space *space, struct
 	return handle_line(&request, err);
 }
 
-void pmi1_barrier_done(struct pmi1_client *client, bool failed, struct buf *out)
+static void leave_barrier(struct pmi1_client *client, struct pmi1_space *space)
 {
+	if (client->in_barrier)
+		space->in_barrier--;
 	client->in_barrier = false;
+}
+
+void pmi1_barrier_done(struct pmi1_client *client, struct pmi1_space *space, bool failed,
+		       struct buf *out)
+{
+	leave_barrier(client, space);
 	buf_printf(out, "cmd=barrier_out rc=%d\n", failed ? -1 : 0);
 }
 
-void pmi1_client_free(struct pmi1_client *client)
+void pmi1_client_free(struct pmi1_client *client, struct pmi1_space *space)
 {
+	leave_barrier(client, space);
 	buf_free(&client->in);
+	*client = (struct pmi1_client){0};
 }

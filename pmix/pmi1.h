@@ -26,6 +26,7 @@ struct pmi1_space {
 	const char *name;     /* of the only key-value space */
 	uint32_t rank_count;  /* the universe */
 	struct kvs *kvs;
+	uint32_t in_barrier;  /* how many clients wait for a barrier's end */
 };
 
 /* One rank's connection. All zero at first. */
@@ -56,12 +57,14 @@ int pmi1_feed(struct pmi1_client *client, const char *bytes, size_t len, struct 
 /* Handles the next whole line: appends the reply to `out`, fills in *event.
  * Returns 1 when there was one, 0 when more bytes are needed, -EPROTO when it is no
  * PMI-1 (the connection is of no use any more). */
-int pmi1_step(struct pmi1_client *client, const struct pmi1_space *space, struct buf *out,
+int pmi1_step(struct pmi1_client *client, struct pmi1_space *space, struct buf *out,
 	      struct pmi1_event *event, struct err *err);
 
 /* Lets the rank out of its barrier; `failed`: with an error. */
-void pmi1_barrier_done(struct pmi1_client *client, bool failed, struct buf *out);
+void pmi1_barrier_done(struct pmi1_client *client, struct pmi1_space *space, bool failed,
+		       struct buf *out);
 
-void pmi1_client_free(struct pmi1_client *client);
+/* Also takes it out of a barrier; the client is all zero again. */
+void pmi1_client_free(struct pmi1_client *client, struct pmi1_space *space);
 
 #endif
