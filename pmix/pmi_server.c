@@ -465,7 +465,8 @@ static int server_init(struct pmi_server *server, struct err *err)
 			.ops = &socket_ops,
 			.context = server,
 		};
-	server->space = (struct pmi1_space){job->name, job->rank_count, server->kvs};
+	server->space = (struct pmi1_space){
+		.name = job->name, .rank_count = job->rank_count, .kvs = server->kvs};
 	return offer_mapping(server, err);
 }
 
