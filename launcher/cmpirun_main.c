@@ -52,10 +52,15 @@ static int print_help(void)
 	return print(&out);
 }
 
+/* The generated part of docs/man/cmpirun.1; tests/man_page.sh compares. */
 static int print_man_options(void)
 {
 	AUTO_BUF struct buf out = {0};
+	buf_printf(&out, ".SH OPTIONS\n");
 	opt_man(options_table, &out);
+	buf_printf(&out, ".SH EXIT STATUS\n");
+	for (const struct exitcode_text *text = exitcode_texts; text->text != NULL; text++)
+		buf_printf(&out, ".TP\n.B %d\n%s.\n", text->code, text->text);
 	return print(&out);
 }
 
