@@ -112,7 +112,7 @@ static int parse_line(struct hosts *hosts, char *line, struct err *err)
 	int rc = add_item(hosts, rest, len, err);
 	char *save, *word = rc < 0 ? NULL : strtok_r(rest + len, " \t", &save);
 	for (; rc == 0 && word != NULL; word = strtok_r(NULL, " \t", &save)) {
-		uint32_t slots;
+		uint32_t slots = 1;
 		if (strncmp(word, "slots=", 6) != 0)
 			continue;  /* max_slots=, user=, ifhn=... of others */
 		rc = parse_slots(word + 6, strlen(word + 6), &slots, err);
@@ -182,7 +182,7 @@ int hosts_parse_slurm_counts(const char *text, uint32_t *counts, size_t count, s
 	size_t filled = 0;
 	for (;;) {
 		size_t len = strcspn(text, ",");
-		uint32_t value, times;
+		uint32_t value = 0, times = 0;
 		int rc = parse_count_item(text, len, &value, &times, err);
 		if (rc < 0)
 			return rc;
