@@ -43,10 +43,10 @@ static int device_explain(int number, struct err *err)
 static int server_start(const struct backend_input *input, int device_fd, pid_t *server,
 			struct err *err)
 {
-	char uid[16], gid[16];
+	char name[] = "cmpi-imgfs", uid[16], gid[16];
 	snprintf(uid, sizeof uid, "%u", geteuid());
 	snprintf(gid, sizeof gid, "%u", getegid());
-	char *argv[] = {"cmpi-imgfs", input->privileged ? NULL : uid, gid, NULL};
+	char *argv[] = {name, input->privileged ? NULL : uid, gid, NULL};
 	char *environment[] = {NULL};
 	const struct child_fd fds[] = {{device_fd, IMGFS_FUSE_FD}, {input->image_fd, IMGFS_IMAGE_FD}};
 	const struct child child = {

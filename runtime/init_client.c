@@ -378,9 +378,9 @@ static void on_death(void *context, int fd, uint32_t events)
 
 static int spawn_init(const struct init_client_options *options, int socket_fd, pid_t *pid)
 {
-	char number[16];
+	char name[] = "cmpi-init", number[16];
 	snprintf(number, sizeof number, "%d", CHILD_SOCKET_FD);
-	char *argv[] = {"cmpi-init", number, (char *)options->imgfs_path, NULL};
+	char *argv[] = {name, number, (char *)options->imgfs_path, NULL};
 	char *environment[] = {NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -421,7 +421,6 @@ static int start(struct init_client *client, const struct init_client_options *o
 	client->pid_fd = (int)syscall(SYS_pidfd_open, client->pid, 0);
 	if (client->pid_fd < 0)
 		return err_errno(err, errno, "watch cmpi-init");
-	fcntl(client->pid_fd, F_SETFD, FD_CLOEXEC);
 	if (fcntl(client->socket_fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(err, errno, "socket of cmpi-init");
 	rc = loop_add_fd(client->loop, client->socket_fd, EPOLLIN, on_socket, client, err);
