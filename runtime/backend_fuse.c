@@ -95,6 +95,11 @@ int backend_fuse_attach(const struct backend_input *input, struct backend_root *
 	close_fd(&device_fd);
 	if (rc < 0)
 		return rc;
+	/* The kernel has made up the root's owner, an id that may not exist here, and forbids writing
+	 * to it until it has asked the server. */
+	struct stat status;
+	if (fstat(root->root_fd, &status) < 0)
+		return err_errno(err, errno, "read the image's root directory");
 	rc = mount_api_attach_root(root->root_fd);
 	if (rc == 0)
 		rc = root->image_fd = mount_api_clone(root->root_fd, "", false);
