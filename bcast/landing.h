@@ -1,0 +1,30 @@
+/*
+ * landing.h - where the file lands on a node: allocated, mapped, written in place.
+ */
+#ifndef BCAST_LANDING_H
+#define BCAST_LANDING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct landing {
+	char *base;     /* of the file's bytes, at a multiple of 2 MiB; NULL when size is 0 */
+	uint64_t size;  /* bytes */
+	void *reserved; /* the address range around base */
+	size_t reserved_size;
+};
+
+/* Gives the file behind `fd` (read-write, regular; stays the caller's, and may be closed) `size` bytes,
+ * allocates all of them and maps them shared: a write to the mapping cannot fail afterwards.
+ * -ENOSPC when there is no room, -ENOMEM when the node's memory is too small: both with the numbers.
+ * *landing needs no landing_close() after a failure. */
+int landing_open(int fd, uint64_t size, struct landing *landing, struct err *err);
+/* Unmaps; the file stays. Idempotent. */
+void landing_close(struct landing *landing);
+
+/* Pure: MemAvailable of the text of /proc/meminfo (proc(5)) in bytes; UINT64_MAX when it is not there. */
+uint64_t landing_memory_available(const char *meminfo);
+
+#endif
