@@ -1,0 +1,134 @@
+/*
+ * choice.c - the host's copy of a library, or the image's? (decide_private.h)
+ *
+ * A library that both have, and that is no part of the MPI or its fabric, is there
+ * once in a process, so one copy serves both sides: the newer one.  What "newer"
+ * means, in this order: it defines all versions of the other; it exports all
+ * symbols of the other; its file name counts higher.  Of two equals the image's
+ * stays, since nothing has to be done then.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+#include "mpi-abi/decide_private.h"
+
+static const char *const image_library_dirs[] = {
+	"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu",
+	"/usr/lib/aarch64-linux-gnu", "/lib/powerpc64le-linux-gnu", "/usr/lib/powerpc64le-linux-gnu",
+	"/lib/riscv64-linux-gnu", "/usr/lib/riscv64-linux-gnu", "/lib64", "/usr/lib64", "/lib",
+	"/usr/lib", "/usr/local/lib",
+};
+
+static void collect(const struct elf *elf, struct names *versions, struct names *symbols)
+{
+	for (size_t i = 0; i < elf->definition_count; i++)
+		names_add(versions, elf->definitions[i], 0);
+	for (size_t i = 0; i < elf->symbol_count; i++)
+		if (elf->symbols[i].defined)
+			names_add(symbols, elf->symbols[i].name, 0);
+}
+
+/* 1: `a` includes `b` and more; -1: the other way round; 0: equal; 2: neither. */
+static int compare_sets(const struct names *a, const struct names *b)
+{
+	bool ab = names_include(a, b, NULL), ba = names_include(b, a, NULL);
+	if (ab && ba)
+		return 0;
+	return ab ? 1 : ba ? -1 : 2;
+}
+
+int choice_image_is_newer(const struct elf *image, const char *image_path, const struct elf *host,
+			  const char *host_path)
+{
+	AUTO_NAMES struct names image_versions = {0}, image_symbols = {0};
+	AUTO_NAMES struct names host_versions = {0}, host_symbols = {0};
+	collect(image, &image_versions, &image_symbols);
+	collect(host, &host_versions, &host_symbols);
+	int order = compare_sets(&image_versions, &host_versions);
+	if (order == 0)
+		order = compare_sets(&image_symbols, &host_symbols);
+	if (order == 1 || order == -1)
+		return order == 1;
+	const char *image_name = strrchr(image_path, '/'), *host_name = strrchr(host_path, '/');
+	if (!image_name || !host_name)
+		return 1;
+	return ldcache_compare(image_name, host_name) >= 0;
+}
+
+static bool image_has(const struct deciding *deciding, const char *path, char **real,
+		      struct squash_node *node)
+{
+	struct err ignored;
+	if (squash_realpath_new(deciding->request->image, path, real, node, &ignored) < 0)
+		return false;
+	if (S_ISREG(node->mode))
+		return true;
+	free(take_ptr(real));
+	return false;
+}
+
+int image_library_find(const struct deciding *deciding, const char *soname, char **path,
+		       struct squash_node *node)
+{
+	char candidate[SQUASH_PATH_MAX];
+	const struct ldcache_entry *entry =
+		ldcache_find(&deciding->image_cache, soname, ldcache_flags(deciding->machine));
+	*path = NULL;
+	if (entry && image_has(deciding, entry->path, path, node))
+		return 0;
+	for (size_t i = 0; i < sizeof image_library_dirs / sizeof *image_library_dirs; i++) {
+		int len = snprintf(candidate, sizeof candidate, "%s/%s", image_library_dirs[i], soname);
+		if (len > 0 && (size_t)len < sizeof candidate &&
+		    image_has(deciding, candidate, path, node))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+const struct choice *choice_of(const struct deciding *deciding, const char *soname)
+{
+	for (size_t i = 0; i < deciding->choice_count; i++)
+		if (strcmp(deciding->choices[i].soname, soname) == 0)
+			return &deciding->choices[i];
+	return NULL;
+}
+
+static int choice_make(struct deciding *deciding, const struct closure_library *library,
+		       struct choice *choice)
+{
+	struct err ignored;
+	struct squash_node node;
+	AUTO_ELF struct elf image = {0}, host = {0};
+	*choice = (struct choice){.soname = library->soname};
+	if (library->module ||
+	    image_library_find(deciding, library->soname, &choice->image_path, &node) < 0)
+		return 0;
+	if (library->family || library->core)
+		return 0;
+	unsigned parts = ELF_WITH_VERSIONS | ELF_WITH_SYMBOLS;
+	if (image_elf_read(deciding->request->image, &node, parts, &image, &ignored) < 0 ||
+	    image.kind != ELF_DYNAMIC || image.machine != deciding->machine)
+		return 0;
+	int rc = host_elf_read(deciding->host, library->path, parts, &host, deciding->err);
+	if (rc < 0)
+		return rc;
+	choice->take_image =
+		choice_image_is_newer(&image, choice->image_path, &host, library->path);
+	return 0;
+}
+
+int choices_make(struct deciding *deciding)
+{
+	const struct closure *closure = deciding->closure;
+	deciding->choices = calloc(closure->library_count + 1, sizeof *deciding->choices);
+	if (!deciding->choices)
+		return deciding_no_memory(deciding);
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < closure->library_count; i++) {
+		rc = choice_make(deciding, &closure->libraries[i], &deciding->choices[i]);
+		deciding->choice_count++;
+	}
+	return rc;
+}

@@ -1,0 +1,299 @@
+/*
+ * closure.c - the closure of the host's MPI (closure.h).
+ *
+ * Flow: a list of libraries that grows while it is worked through: each one's NEEDED
+ * are found by the host's rules and appended; a recipe that fits adds trees, and the
+ * modules in them are appended too.
+ *
+ * Invariants: a SONAME is there once.  A module whose libraries are missing on the host
+ * is left out with them: its owner skips it at run time as well.
+ */
+#include "mpi-abi/closure.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+
+enum { LIBRARIES_MAX = 4096, RECIPE_PATHS_MAX = 8 };
+
+static const char *const libc_parts[] = {
+	"ld-linux*", "ld64.so*", "ld-lsb*", "libc.so.6", "libm.so.6", "libmvec.so.1",
+	"libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2",
+	"libanl.so.1", "libnsl.so.1", "libnss_*", "libthread_db.so.1", "libBrokenLocale.so.1",
+	"libc_malloc_debug.so.0", "libcrypt.so.1", "linux-vdso.so.1",
+};
+
+/*
+ * What a library loads at run time.  A path is taken relative to the directory of the
+ * library's real file, or absolutely; those that the host does not have are left out.
+ * `beside`: the library looks for this name next to itself too (by dladdr(3)).
+ */
+static const struct recipe {
+	const char *library;
+	const char *beside;
+	const char *paths[RECIPE_PATHS_MAX];
+} recipes[] = {
+	{"libucs.so.*", "ucx", {"ucx"}},
+	{"libfabric.so.*", NULL, {"libfabric"}},
+	{"libhwloc.so.*", NULL, {"hwloc"}},
+	{"libibverbs.so.*", NULL, {"libibverbs", "/etc/libibverbs.d"}},
+	{"libpmix.so.*", NULL,
+	 {"pmix", "../share/pmix", "../share/pmix-mca-params.conf", "../etc/pmix-mca-params.conf",
+	  "/etc/pmix"}},
+	{"libopen-pal.so.*", NULL,
+	 {"openmpi", "openmpi3", "../share/openmpi", "../../share/openmpi",
+	  "../etc/openmpi-mca-params.conf", "/etc/openmpi", "/etc/openmpi-x86_64"}},
+};
+
+/* Libraries of one build with their modules or with each other. */
+static const char *const core_parts[] = {
+	"libucs*", "libucp*", "libuct*", "libucm*", "libfabric*", "libibverbs*", "librdmacm*",
+	"libmlx*", "libefa*", "libpsm*", "libcxi*", "libxpmem*", "libhcoll*", "libsharp*",
+	"libpmix*", "libopen-*", "libmca_common_*", "libmpi*", "liboshmem*", "libompitrace*",
+	"libmpl*", "libopa*", "libpmi*", "libprrte*",
+};
+
+static bool matches(const char *pattern, const char *text)
+{
+	size_t len = strlen(pattern);
+	if (len > 0 && pattern[len - 1] == '*')
+		return strncmp(pattern, text, len - 1) == 0;
+	return strcmp(pattern, text) == 0;
+}
+
+static bool matches_any(const char *const *patterns, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (matches(patterns[i], text))
+			return true;
+	return false;
+}
+
+bool closure_is_libc(const char *soname)
+{
+	return matches_any(libc_parts, sizeof libc_parts / sizeof *libc_parts, soname);
+}
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "no memory for the host's libraries");
+}
+
+const struct closure_library *closure_find(const struct closure *closure, const char *soname)
+{
+	for (size_t i = 0; i < closure->library_count; i++)
+		if (strcmp(closure->libraries[i].soname, soname) == 0)
+			return &closure->libraries[i];
+	return NULL;
+}
+
+/* Appends the file `path`.  A file that cannot be read is left out: 0, and not there. */
+static int library_add(struct closure *closure, const struct host *host, const char *soname,
+		       const char *path, bool module, struct err *err)
+{
+	struct err ignored;
+	struct elf elf;
+	if (closure->library_count == LIBRARIES_MAX)
+		return err_set(err, E2BIG, "the host's MPI needs more than %d libraries", LIBRARIES_MAX);
+	if (closure->library_count == closure->library_size) {
+		size_t size = closure->library_size ? closure->library_size * 2 : 64;
+		void *more = realloc(closure->libraries, size * sizeof *closure->libraries);
+		if (!more)
+			return no_memory(err);
+		closure->libraries = more;
+		closure->library_size = size;
+	}
+	if (host_elf_read(host, path, ELF_WITH_VERSIONS, &elf, &ignored) < 0)
+		return 0;
+	struct closure_library *library = &closure->libraries[closure->library_count++];
+	*library = (struct closure_library){
+		.soname = strdup(soname ? soname : elf.soname ? elf.soname : path),
+		.path = strdup(path),
+		.elf = elf,
+		.module = module,
+	};
+	if (!library->soname || !library->path)
+		return no_memory(err);
+	library->family = mpi_family_of_name(library->soname) != MPI_FAMILY_NONE;
+	library->core = matches_any(core_parts, sizeof core_parts / sizeof *core_parts, library->soname);
+	return 0;
+}
+
+static bool tree_known(const struct closure *closure, const char *path)
+{
+	for (size_t i = 0; i < closure->tree_count; i++)
+		if (strcmp(closure->trees[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+struct module_context {
+	struct closure *closure;
+	const struct host *host;
+};
+
+static int visit_module(void *context, const char *path, struct err *err)
+{
+	struct module_context *modules = context;
+	return library_add(modules->closure, modules->host, path, path, true, err);
+}
+
+static int tree_add(struct closure *closure, const struct host *host, const struct recipe *recipe,
+		    const char *soname, const char *path, struct err *err)
+{
+	struct err ignored;
+	AUTO_FREE char *real = NULL;
+	if (host_realpath_new(host, path, &real, &ignored) < 0 || tree_known(closure, real))
+		return 0;
+	struct closure_tree *more =
+		realloc(closure->trees, (closure->tree_count + 1) * sizeof *closure->trees);
+	if (!more)
+		return no_memory(err);
+	closure->trees = more;
+	struct closure_tree *tree = &more[closure->tree_count++];
+	*tree = (struct closure_tree){
+		.path = take_ptr(&real),
+		.owner = strdup(soname),
+		.beside = recipe->beside,
+	};
+	if (!tree->owner)
+		return no_memory(err);
+	tree->directory = host_is_directory(host, tree->path);
+	struct module_context modules = {.closure = closure, .host = host};
+	AUTO_FREE char *directory = strdup(tree->path);
+	if (!directory)
+		return no_memory(err);
+	return host_modules(host, directory, visit_module, &modules, err);
+}
+
+static int apply_recipe(struct closure *closure, const struct host *host,
+			const struct recipe *recipe, size_t index, struct err *err)
+{
+	char path[PATH_MAX];
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < RECIPE_PATHS_MAX && recipe->paths[i]; i++) {
+		/* The array may move: take the library anew each time. */
+		const struct closure_library *library = &closure->libraries[index];
+		const char *slash = strrchr(library->path, '/');
+		int dir_len = slash ? (int)(slash - library->path) : 0;
+		if (recipe->paths[i][0] == '/')
+			dir_len = 0;
+		if ((size_t)snprintf(path, sizeof path, "%.*s%s%s", dir_len, library->path,
+				     dir_len ? "/" : "", recipe->paths[i]) >= sizeof path)
+			continue;
+		AUTO_FREE char *soname = strdup(library->soname);
+		if (!soname)
+			return no_memory(err);
+		rc = tree_add(closure, host, recipe, soname, path, err);
+	}
+	return rc;
+}
+
+static int note_missing(struct closure *closure, const char *soname, const char *who,
+			struct err *err)
+{
+	if (closure->missing)
+		return 0;
+	closure->missing = strdup(soname);
+	closure->missing_for = strdup(who);
+	return closure->missing && closure->missing_for ? 0 : no_memory(err);
+}
+
+/* Appends what library `index` needs. */
+static int follow_needed(struct closure *closure, const struct host *host, size_t index,
+			 unsigned machine, struct err *err)
+{
+	for (size_t i = 0; i < closure->libraries[index].elf.needed_count; i++) {
+		const struct closure_library *library = &closure->libraries[index];
+		const char *needed = library->elf.needed[i];
+		const char *search = library->elf.runpath ? library->elf.runpath : library->elf.rpath;
+		AUTO_FREE char *path = NULL;
+		if (closure_is_libc(needed) || closure_find(closure, needed))
+			continue;
+		int rc = host_library_new(host, needed, machine, library->path, search, &path, err);
+		if (rc == -ENOENT && !library->module)
+			rc = note_missing(closure, needed, library->path, err);
+		else if (rc == 0)
+			rc = library_add(closure, host, needed, path, false, err);
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+	}
+	return 0;
+}
+
+static int grow_until_done(struct closure *closure, const struct host *host, unsigned machine,
+			   struct err *err)
+{
+	int rc = 0;
+	for (size_t at = 0; rc == 0 && at < closure->library_count; at++) {
+		rc = follow_needed(closure, host, at, machine, err);
+		for (size_t i = 0; rc == 0 && i < sizeof recipes / sizeof *recipes; i++)
+			if (!closure->libraries[at].module &&
+			    matches(recipes[i].library, closure->libraries[at].soname))
+				rc = apply_recipe(closure, host, &recipes[i], at, err);
+	}
+	return rc;
+}
+
+/* The public libraries of the family: beside the C library, or by the host's rules. */
+static int add_companions(struct closure *closure, const struct host *host,
+			  const struct host_mpi *mpi, unsigned machine, const char *const *sonames,
+			  size_t count, struct err *err)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		AUTO_FREE char *path = NULL;
+		if (closure_find(closure, sonames[i]))
+			continue;
+		rc = host_library_new(host, sonames[i], machine, mpi->path, "$ORIGIN", &path, err);
+		if (rc == 0)
+			rc = library_add(closure, host, sonames[i], path, false, err);
+		else if (rc == -ENOENT)
+			rc = 0;
+	}
+	return rc;
+}
+
+int closure_new(const struct host *host, const struct host_mpi *mpi, unsigned machine,
+		const char *const *sonames, size_t soname_count, struct closure **out,
+		struct err *err)
+{
+	struct closure *closure = calloc(1, sizeof *closure);
+	if (!closure)
+		return no_memory(err);
+	int rc = library_add(closure, host, mpi->soname, mpi->path, false, err);
+	if (rc == 0)
+		rc = add_companions(closure, host, mpi, machine, sonames, soname_count, err);
+	if (rc == 0)
+		rc = grow_until_done(closure, host, machine, err);
+	if (rc < 0) {
+		closure_free(&closure);
+		return rc;
+	}
+	*out = closure;
+	return 0;
+}
+
+void closure_free(struct closure **where)
+{
+	struct closure *closure = *where;
+	*where = NULL;
+	if (!closure)
+		return;
+	for (size_t i = 0; i < closure->library_count; i++) {
+		free(closure->libraries[i].soname);
+		free(closure->libraries[i].path);
+		elf_free(&closure->libraries[i].elf);
+	}
+	for (size_t i = 0; i < closure->tree_count; i++) {
+		free(closure->trees[i].path);
+		free(closure->trees[i].owner);
+	}
+	free(closure->libraries);
+	free(closure->trees);
+	free(closure->missing);
+	free(closure->missing_for);
+	free(closure);
+}

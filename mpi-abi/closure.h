@@ -1,0 +1,55 @@
+/*
+ * closure.h - everything that a host library drags along.
+ *
+ * The graph of NEEDED from the family's libraries on, and what they load at run time:
+ * modules, providers, components, with the directories in which they look for them
+ * (recipes, a table in closure.c).  The C library's own files are not part of it:
+ * they come from the image.
+ */
+#ifndef MPI_ABI_CLOSURE_H
+#define MPI_ABI_CLOSURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+#include "mpi-abi/host.h"
+
+struct closure_library {
+	char *soname, *path;  /* real path on the host */
+	struct elf elf;       /* with versions, without symbols */
+	bool family;          /* part of the MPI itself */
+	bool core;            /* loads modules of its own build: never the image's copy */
+	bool module;          /* in a tree below: found there, not by its SONAME */
+};
+
+/* Where libraries look for what they load: the same path in the container. */
+struct closure_tree {
+	char *path;           /* file or directory of the host */
+	bool directory;
+	char *owner;          /* SONAME of the library that looks there */
+	const char *beside;   /* it looks for this name beside itself too ("ucx"), or NULL */
+};
+
+struct closure {
+	struct closure_library *libraries;
+	size_t library_count, library_size;
+	struct closure_tree *trees;
+	size_t tree_count;
+	char *missing, *missing_for;  /* a library that was not found and who needs it; or NULL */
+};
+
+/* The closure of the MPI library `mpi` and of its companions, which lie beside it.
+ * `sonames`: the public libraries of the family that are wanted (those that the host lacks are
+ * left out). A library that is not found is no error: see `missing`. */
+int closure_new(const struct host *host, const struct host_mpi *mpi, unsigned machine,
+		const char *const *sonames, size_t soname_count, struct closure **closure,
+		struct err *err);
+void closure_free(struct closure **closure);
+
+const struct closure_library *closure_find(const struct closure *closure, const char *soname);
+
+/* Does this SONAME belong to the C library? */
+bool closure_is_libc(const char *soname);
+
+#endif

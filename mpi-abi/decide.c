@@ -1,0 +1,192 @@
+/*
+ * decide.c - the decision of the MPI swap, from request to value (decide.h).
+ *
+ * Flow: index of the image → gate of the image → the host's MPI and its closure →
+ * gate of symbols → choices → gate of versions → effects.  The first gate that
+ * refuses ends it.
+ *
+ * Invariant: nothing is run, mounted or changed here; the decision holds copies.
+ */
+#include "mpi-abi/decide.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+#include "mpi-abi/decide_private.h"
+
+enum { CACHE_SIZE_MAX = 64 << 20 };
+
+static const char *const reason_names[] = {
+	[ABI_REASON_NONE] = "none",
+	[ABI_REASON_NO_MPI] = "no-mpi",
+	[ABI_REASON_STATIC] = "static",
+	[ABI_REASON_MUSL] = "musl",
+	[ABI_REASON_MACHINE] = "machine",
+	[ABI_REASON_TWO_FAMILIES] = "two-families",
+	[ABI_REASON_NO_HOST_MPI] = "no-host-mpi",
+	[ABI_REASON_FAMILY] = "family",
+	[ABI_REASON_GENERATION] = "generation",
+	[ABI_REASON_SYMBOL] = "symbol",
+	[ABI_REASON_COPY_SIZE] = "copy-size",
+	[ABI_REASON_VERSION] = "version",
+	[ABI_REASON_HOST_LIBRARY] = "host-library",
+};
+
+const char *abi_reason_name(enum abi_reason reason)
+{
+	size_t index = (size_t)reason;
+	return index < sizeof reason_names / sizeof *reason_names ? reason_names[index] : "?";
+}
+
+int deciding_no_memory(struct deciding *deciding)
+{
+	return err_set(deciding->err, ENOMEM, "no memory to decide about the MPI");
+}
+
+int deciding_refuse(struct deciding *deciding, enum abi_reason reason, const char *ways_out,
+		    const char *format, ...)
+{
+	struct abi_decision *decision = deciding->decision;
+	va_list args;
+	va_start(args, format);
+	int len = vasprintf(&decision->why, format, args);
+	va_end(args);
+	if (len < 0)
+		decision->why = NULL;
+	decision->verdict = ABI_REFUSE;
+	decision->reason = reason;
+	decision->ways_out = strdup(ways_out);
+	if (!decision->why || !decision->ways_out)
+		return deciding_no_memory(deciding);
+	return DECIDED;
+}
+
+/* An image without a cache, or with one that its linker would not read either, has none. */
+static void read_image_cache(struct deciding *deciding)
+{
+	struct squash_node node;
+	struct err ignored;
+	AUTO_FREE char *bytes = NULL;
+	size_t len;
+	if (squash_lookup(deciding->request->image, "/etc/ld.so.cache", true, &node, &ignored) < 0 ||
+	    !S_ISREG(node.mode) ||
+	    squash_slurp_new(deciding->request->image, &node, CACHE_SIZE_MAX, &bytes, &len, &ignored) < 0 ||
+	    ldcache_parse(bytes, len, &deciding->image_cache, &ignored) < 0)
+		deciding->image_cache = (struct ldcache){0};
+}
+
+static int run_steps(struct deciding *deciding)
+{
+	static int (*const steps[])(struct deciding *) = {
+		gate_image, gate_host, gate_symbols, choices_make, gate_versions, effects_make,
+	};
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < sizeof steps / sizeof *steps; i++)
+		rc = steps[i](deciding);
+	return rc < 0 ? rc : 0;
+}
+
+int abi_decide(const struct abi_request *request, struct abi_decision **out, struct err *err)
+{
+	struct deciding deciding = {.request = request, .err = err};
+	struct abi_decision *decision = calloc(1, sizeof *decision);
+	if (!decision)
+		return err_set(err, ENOMEM, "no memory to decide about the MPI");
+	deciding.decision = decision;
+	int rc = image_index_new(request->image, &deciding.index, err);
+	if (rc == 0)
+		rc = host_open(request->host_root, request->library_path, &deciding.host, err);
+	if (rc == 0) {
+		read_image_cache(&deciding);
+		rc = run_steps(&deciding);
+	}
+	for (size_t i = 0; i < deciding.choice_count; i++)
+		free(deciding.choices[i].image_path);
+	free(deciding.choices);
+	ldcache_free(&deciding.image_cache);
+	closure_free(&deciding.closure);
+	host_mpi_free(&deciding.mpi);
+	host_free(&deciding.host);
+	image_index_free(&deciding.index);
+	if (rc < 0) {
+		abi_decision_free(&decision);
+		return rc;
+	}
+	*out = decision;
+	return 0;
+}
+
+static void env_free(struct abi_env *env, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(env[i].name);
+		free(env[i].value);
+	}
+	free(env);
+}
+
+void abi_decision_free(struct abi_decision **where)
+{
+	struct abi_decision *decision = *where;
+	*where = NULL;
+	if (!decision)
+		return;
+	for (size_t i = 0; i < decision->bind_count; i++) {
+		free(decision->binds[i].source);
+		free(decision->binds[i].target);
+	}
+	for (size_t i = 0; i < decision->file_count; i++) {
+		free(decision->files[i].target);
+		free(decision->files[i].bytes);
+	}
+	for (size_t i = 0; i < decision->hide_count; i++)
+		free(decision->hides[i]);
+	env_free(decision->drops, decision->drop_count);
+	env_free(decision->sets, decision->set_count);
+	free(decision->binds);
+	free(decision->files);
+	free(decision->hides);
+	free(decision->why);
+	free(decision->ways_out);
+	free(decision->family);
+	free(decision->image_version);
+	free(decision->host_version);
+	free(decision->host_path);
+	free(decision);
+}
+
+static void print_effects(const struct abi_decision *decision, struct buf *out)
+{
+	for (size_t i = 0; i < decision->hide_count; i++)
+		buf_printf(out, "hide %s\n", decision->hides[i]);
+	for (size_t i = 0; i < decision->bind_count; i++) {
+		const struct abi_bind *bind = &decision->binds[i];
+		buf_printf(out, "bind %s %s %s%s\n", bind->directory ? "dir" : "file", bind->source,
+			   bind->target, bind->exists ? "" : " new");
+	}
+	for (size_t i = 0; i < decision->file_count; i++)
+		buf_printf(out, "file %s %zu bytes%s\n", decision->files[i].target,
+			   decision->files[i].len, decision->files[i].exists ? "" : " new");
+	for (size_t i = 0; i < decision->drop_count; i++)
+		buf_printf(out, "drop %s\n", decision->drops[i].name);
+	for (size_t i = 0; i < decision->set_count; i++)
+		buf_printf(out, "set %s=%s\n", decision->sets[i].name, decision->sets[i].value);
+}
+
+void abi_decision_print(const struct abi_decision *decision, bool every, struct buf *out)
+{
+	if (decision->verdict == ABI_REFUSE) {
+		buf_printf(out, "refused (%s): %s; %s\n", abi_reason_name(decision->reason),
+			   decision->why, decision->ways_out);
+		return;
+	}
+	buf_printf(out, "%s %s → the host's %s (%zu program%s and librar%s, %zu binds)\n",
+		   decision->family, decision->image_version ? decision->image_version : "(none)",
+		   decision->host_path, decision->consumers, decision->consumers == 1 ? "" : "s",
+		   decision->consumers == 1 ? "y" : "ies", decision->bind_count);
+	if (every)
+		print_effects(decision, out);
+}
