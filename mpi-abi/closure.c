@@ -37,7 +37,6 @@ static const struct recipe {
 } recipes[] = {
 	{"libucs.so.*", "ucx", {"ucx"}},
 	{"libfabric.so.*", NULL, {"libfabric"}},
-	{"libhwloc.so.*", NULL, {"hwloc"}},
 	{"libibverbs.so.*", NULL, {"libibverbs", "/etc/libibverbs.d"}},
 	{"libpmix.so.*", NULL,
 	 {"pmix", "../share/pmix", "../share/pmix-mca-params.conf", "../etc/pmix-mca-params.conf",
