@@ -1,7 +1,8 @@
 /*
  * imgfs_main.c - cmpi-imgfs [UID GID]: the image server (imgfs_start.h).
  *
- * Ends when the mount does, or with cmpi-init, which asked the kernel to kill it then.
+ * Ends when the mount does, or with cmpi-init, which asked the kernel to kill it then.  It says
+ * nothing: cmpi-init tells people what its exit status means.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,14 +27,11 @@ int main(int argc, char **argv)
 						 (gid_t)strtoul(argv[2], NULL, 10)};
 	}
 	int rc = imgfs_open(IMGFS_IMAGE_FD, &options, &imgfs, &err);
-	if (rc < 0) {
-		log_error("%s", err.text);
+	if (rc < 0)
 		return rc == -ENOMEM ? IMGFS_EXIT_MEMORY : IMGFS_EXIT_IMAGE;
-	}
 	rc = imgfs_serve(imgfs, IMGFS_FUSE_FD, &err);
 	imgfs_free(&imgfs);
 	if (rc == 0)
 		return IMGFS_EXIT_UNMOUNTED;
-	log_error("%s", err.text);
 	return rc == -ENOMEM ? IMGFS_EXIT_MEMORY : IMGFS_EXIT_SESSION;
 }
