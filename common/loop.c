@@ -97,9 +97,8 @@ static int grow_watchers(struct loop *loop, int fd, struct err *err)
 	return 0;
 }
 
-static struct epoll_event event_for(const struct loop *loop, int fd, uint32_t events)
+static struct epoll_event event_for(int fd, uint64_t generation, uint32_t events)
 {
-	uint64_t generation = loop->watchers[fd].generation;
 	return (struct epoll_event){.events = events, .data.u64 = generation << 32 | (uint32_t)fd};
 }
 
@@ -109,18 +108,16 @@ int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn *function
 	int rc = grow_watchers(loop, fd, err);
 	if (rc < 0)
 		return rc;
-	loop->watchers[fd].generation = ++loop->generation;
-	struct epoll_event event = event_for(loop, fd, events);
+	struct epoll_event event = event_for(fd, ++loop->generation, events);
 	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
 		return err_errno(err, errno, "watch descriptor %d", fd);
-	loop->watchers[fd].function = function;
-	loop->watchers[fd].context = context;
+	loop->watchers[fd] = (struct watcher){function, context, loop->generation};
 	return 0;
 }
 
 void loop_set_events(struct loop *loop, int fd, uint32_t events)
 {
-	struct epoll_event event = event_for(loop, fd, events);
+	struct epoll_event event = event_for(fd, loop->watchers[fd].generation, events);
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event);
 }
 
@@ -193,30 +190,40 @@ void loop_child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Milliseconds until the next timer, rounded up; -1: none. */
-static int next_timeout(const struct loop *loop)
+/* The timer that is due first; NULL: none. */
+static struct timer *first_timer(struct loop *loop)
 {
-	uint64_t due = UINT64_MAX, now = clock_now_ns();
-	for (size_t i = 0; i < TIMERS_MAX; i++)
-		if (loop->timers[i].function != NULL && loop->timers[i].due < due)
-			due = loop->timers[i].due;
-	if (due == UINT64_MAX)
+	struct timer *first = NULL;
+	for (size_t i = 0; i < TIMERS_MAX; i++) {
+		struct timer *timer = &loop->timers[i];
+		if (timer->function != NULL && (first == NULL || timer->due < first->due))
+			first = timer;
+	}
+	return first;
+}
+
+/* Milliseconds until the next timer, rounded up; -1: none. */
+static int next_timeout(struct loop *loop)
+{
+	const struct timer *first = first_timer(loop);
+	uint64_t now = clock_now_ns();
+	if (first == NULL)
 		return -1;
-	if (due <= now)
+	if (first->due <= now)
 		return 0;
-	uint64_t ms = (due - now + NS_PER_MS - 1) / NS_PER_MS;
+	uint64_t ms = (first->due - now + NS_PER_MS - 1) / NS_PER_MS;
 	return ms > 1000000 ? 1000000 : (int)ms;
 }
 
+/* What is due, in the order of its times. */
 static void fire_timers(struct loop *loop)
 {
 	uint64_t now = clock_now_ns();
-	for (size_t i = 0; i < TIMERS_MAX; i++) {
-		struct timer timer = loop->timers[i];
-		if (timer.function == NULL || timer.due > now)
-			continue;
-		loop->timers[i].function = NULL;
-		timer.function(timer.context);
+	struct timer *timer;
+	while (!loop->stopped && (timer = first_timer(loop)) != NULL && timer->due <= now) {
+		loop_timer_fn *function = timer->function;
+		timer->function = NULL;
+		function(timer->context);
 	}
 }
 
@@ -238,8 +245,7 @@ int loop_run(struct loop *loop, struct err *err)
 			return err_errno(err, errno, "epoll_wait");
 		for (int i = 0; i < count && !loop->stopped; i++)
 			dispatch(loop, &events[i]);
-		if (!loop->stopped)
-			fire_timers(loop);
+		fire_timers(loop);
 	}
 	return loop->value;
 }
