@@ -62,9 +62,10 @@ static size_t distance(const char *a, const char *b)
 	return row[b_len];
 }
 
-static int unknown(const struct opt *table, const char *word, struct err *err)
+static int unknown(const struct opt *table, const char *given, struct err *err)
 {
-	char name[NAME_MAX_LEN], nearest[NAME_MAX_LEN] = "";
+	char name[NAME_MAX_LEN], nearest[NAME_MAX_LEN] = "", word[NAME_MAX_LEN];
+	snprintf(word, sizeof word, "%.*s", (int)strcspn(given, "="), given);
 	size_t best = 3;  /* above two changes it is another word */
 	for (; !is_end(table); table++) {
 		const char *names = table->names && table->kind != OPT_REFUSED ? table->names : "";
@@ -94,7 +95,11 @@ static const struct opt *match(const struct opt *table, const char *word, const 
 		*inside = equals + 1;
 		return option;
 	}
-	if (word[1] == '-' || (option = find(table, word, 2)) == NULL || option->kind != OPT_VALUE)
+	if (word[1] == '-' || (option = find(table, word, 2)) == NULL)
+		return NULL;
+	/* "-N2" is the refused -N; "-image" is not a refused -i. */
+	bool is_refused = option->kind == OPT_REFUSED && word[2] >= '0' && word[2] <= '9';
+	if (option->kind != OPT_VALUE && !is_refused)
 		return NULL;
 	*inside = word + 2;
 	return option;
