@@ -69,7 +69,7 @@ struct bcast_progress {
 
 struct bcast_done {
 	uint64_t bytes;                     /* the image's size */
-	uint8_t digest[BCAST_DIGEST_SIZE];  /* of the chunks' hashes (bcast/chunk.h); zeros: no image */
+	uint8_t digest[BCAST_DIGEST_SIZE];  /* of size and chunks' hashes (bcast/manifest.h) */
 	/* Durations on this node: MPI_Init; cards, plan and key; allocation of memory; reads of the file (rank 0,
 	 * inside transfer); from the first chunk to the last; the rest of the verification. */
 	uint64_t init_ns, exchange_ns, land_ns, read_ns, transfer_ns, verify_ns;

@@ -1,0 +1,22 @@
+/*
+ * exchange.h - cards, plan and key: what the daemons learn from each other.  (Uses MPI.)
+ */
+#ifndef BCAST_EXCHANGE_H
+#define BCAST_EXCHANGE_H
+
+#include "bcast/bcast_msg.h"
+#include "bcast/session.h"
+
+struct exchange {
+	struct bcast_session session;  /* its blobs point into the following */
+	char *plan, *cards;
+};
+
+/* Collective.  Each rank gives its HELLO; image_size counts on rank 0 alone.  A failure is the same on all ranks,
+ * unless the session is broken; then and always exchange_free() is due. */
+int exchange_run(struct session *session, const struct bcast_hello *hello, uint64_t image_size,
+		 struct exchange *exchange, struct bcast_failed *failed);
+/* Also wipes the key. */
+void exchange_free(struct exchange *exchange);
+
+#endif
