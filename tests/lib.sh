@@ -55,7 +55,7 @@ want_equal() { [[ $1 == "$2" ]] || complain "$3: '$1' is not '$2'"; }
 want_clean() {
   local deadline=$((SECONDS + ${1:-5})) left
   while :; do
-    left=$(pgrep -a -u "$CMPIRUN_TEST_USER" -f 'cmpi|mpi_hello' || true
+    left=$(pgrep -a -u "$CMPIRUN_TEST_USER" 'cmpi|mpi_hello' || true
            find /tmp -maxdepth 1 -name 'cmpirun.*' -user "$CMPIRUN_TEST_USER" 2>/dev/null)
     [[ -z $left ]] && return
     ((SECONDS < deadline)) || complain "left behind: $left"
