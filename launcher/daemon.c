@@ -181,8 +181,10 @@ void daemon_end_ranks(struct daemon *daemon, bool hard)
 {
 	if (daemon->init == NULL || daemon->init_has_ended)
 		return;
-	if (hard || !daemon_knows(daemon, FACT_SPAWNED)) {
-		init_client_kill(daemon->init, NULL);
+	/* After a failure cmpi-init starts nothing more: what runs is what it has reported. */
+	uint32_t started = daemon->init_has_failed ? daemon->execed : daemon->spawned;
+	if (hard || started == daemon->ended) {
+		init_client_quit(daemon->init, NULL);
 		return;
 	}
 	init_client_signal(daemon->init, SIGTERM, NULL);

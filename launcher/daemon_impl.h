@@ -67,7 +67,7 @@ struct daemon {
 	struct card card;
 
 	struct init_client *init;
-	bool init_has_ended;
+	bool init_has_ended, init_has_failed;
 	struct bcast_client *bcast;
 	int image_fd;
 	uint64_t image_bytes;

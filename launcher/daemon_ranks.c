@@ -378,6 +378,7 @@ static void on_exited(void *context, const struct init_exited *exited)
 static void on_init_failed(void *context, int32_t rank, int exit_code, const struct err *why)
 {
 	struct daemon *daemon = context;
+	daemon->init_has_failed = true;
 	if (rank != INIT_NO_RANK)
 		daemon_fail(daemon, exit_code, "rank %d on node %s: %s", rank, daemon->card.node,
 			    why->text);
