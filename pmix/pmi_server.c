@@ -388,7 +388,10 @@ static void on_pmix_request(void *context, const struct pmix_request *request)
 		server->ops->abort(server->context, request->rank, request->status, request->data);
 		break;
 	case PMIX_REQUEST_LOG:
-		server->ops->log(server->context, request->rank, request->data, request->len);
+		if (request->len > 0)
+			server->ops->log(server->context, request->rank, request->data,
+					 request->len);
+		pmix_reply_send(request->reply, 0, NULL, 0);
 		break;
 	case PMIX_REQUEST_FENCE:
 		on_collective(server, request, FENCE_KIND_PMIX);

@@ -24,8 +24,8 @@ enum pmix_request_type {
 	PMIX_REQUEST_CONNECTED,    /* rank */
 	PMIX_REQUEST_FINALIZED,    /* rank */
 	PMIX_REQUEST_ABORT,        /* rank, status, data: text */
-	PMIX_REQUEST_LOG,          /* rank, data: text */
-	PMIX_REQUEST_FENCE,        /* ranges, data; to be answered, as are the next three */
+	PMIX_REQUEST_LOG,          /* rank, data: text; to be answered, as are the next four */
+	PMIX_REQUEST_FENCE,        /* ranges, data */
 	PMIX_REQUEST_CONNECT,
 	PMIX_REQUEST_DISCONNECT,
 	PMIX_REQUEST_MODEX,        /* rank: of another node, its data is wanted */
@@ -63,7 +63,7 @@ int pmix_host_add_rank(struct pmix_host *host, uint32_t rank, struct err *err);
 /* Asks libpmix for what a local rank committed; PMIX_REQUEST_MODEX_READY follows. */
 int pmix_host_fetch(struct pmix_host *host, uint32_t rank, uint64_t tag, struct err *err);
 
-/* Answers a fence, connect, disconnect or modex.  `status`: 0 or -errno.
+/* Answers a log, fence, connect, disconnect or modex.  `status`: 0 or -errno.
  * The data is copied. */
 void pmix_reply_send(struct pmix_reply *take_reply, int status, const void *data, size_t len);
 

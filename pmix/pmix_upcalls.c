@@ -289,21 +289,30 @@ static pmix_status_t on_deregister_events(pmix_status_t *codes, size_t code_coun
 	return PMIX_OPERATION_SUCCEEDED;
 }
 
-/* Help texts of Open MPI come this way. */
+static const char *log_text(const pmix_info_t *info)
+{
+	bool is_text = strcmp(info->key, PMIX_LOG_STDERR) == 0 ||
+		       strcmp(info->key, PMIX_LOG_STDOUT) == 0;
+	return is_text && info->value.type == PMIX_STRING ? info->value.data.string : NULL;
+}
+
+/* Help texts of Open MPI come this way.  libpmix holds a lock that its callback
+ * takes: it must be called from elsewhere, so there is a reply even to no text. */
 static void on_log(const pmix_proc_t *proc, const pmix_info_t *data, size_t count,
 		   const pmix_info_t *directives, size_t directive_count, pmix_op_cbfunc_t done,
 		   void *cbdata)
 {
+	AUTO_BUF struct buf text = {0};
 	(void)directives, (void)directive_count;
 	for (size_t i = 0; i < count; i++) {
-		const pmix_value_t *value = &data[i].value;
-		bool is_text = strcmp(data[i].key, PMIX_LOG_STDERR) == 0 ||
-			       strcmp(data[i].key, PMIX_LOG_STDOUT) == 0;
-		if (is_text && value->type == PMIX_STRING && value->data.string != NULL)
-			enqueue_note(PMIX_REQUEST_LOG, proc, 0, value->data.string);
+		const char *more = log_text(&data[i]);
+		if (more != NULL)
+			buf_add(&text, more, strlen(more));
 	}
-	if (done != NULL)
-		done(PMIX_SUCCESS, cbdata);
+	struct pmix_request *request = request_new(PMIX_REQUEST_LOG, text.data, text.len);
+	if (request != NULL)
+		request->rank = proc->rank;
+	enqueue_question(request, NULL, done, cbdata);
 }
 
 void pmix_upcalls_fetched(pmix_status_t status, char *data, size_t size, void *tag)

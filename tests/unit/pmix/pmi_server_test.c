@@ -309,5 +309,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(openmpi_on_three_nodes),
 		cmocka_unit_test(openmpi_aborts),
 	};
+	cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER"));
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

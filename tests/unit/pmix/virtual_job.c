@@ -209,13 +209,24 @@ static int virtual_start_ranks(struct virtual_daemon *daemon, struct err *err)
 	return rc;
 }
 
+/* Processes, too: UCX tells nodes apart by the namespaces that it can see, and
+ * in one PID namespace it would take shared memory between two of them. */
 static bool virtual_node_make(uint32_t node)
 {
 	char name[32];
+	int status;
 	snprintf(name, sizeof name, "virtual%u", node);
-	return unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC) == 0 &&
-	       sethostname(name, strlen(name)) == 0 &&
+	if (unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID) < 0)
+		return false;
+	pid_t pid = fork();
+	if (pid > 0) {
+		waitpid(pid, &status, 0);
+		_exit(0);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid == 0 && sethostname(name, strlen(name)) == 0 &&
 	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("proc", "/proc", "proc", 0, NULL) == 0 &&
 	       mount("shm", "/dev/shm", "tmpfs", 0, "mode=1777") == 0;
 }
 

@@ -2,7 +2,7 @@
  * virtual_job.h - a job over virtual nodes on this machine, for the PMI tests.
  *
  * One process plays the site: it routes frames between daemons, one process a
- * node, each with its own host name, /dev/shm and IPC, all in one network
+ * node, each with its own processes, host name, /dev/shm and IPC, all in one network
  * namespace made for the test.  A daemon is what cmpid is to this folder: a
  * loop, a pmi_server, and the ranks as children.  Frames go through the site,
  * so any node reaches any other.
