@@ -172,7 +172,10 @@ static void client_expect(const char *key, int rank, int number)
 	pmix_value_t *value = NULL;
 	pmix_proc_t peer = client_peer((uint32_t)rank);
 	snprintf(text, sizeof text, "%s of rank %d is %d", key, rank, number);
-	CLIENT_CHECK(client_pmix.get(&peer, key, NULL, 0, &value) == PMIX_SUCCESS);
+	pmix_status_t status = client_pmix.get(&peer, key, NULL, 0, &value);
+	if (status != PMIX_SUCCESS)
+		fprintf(stderr, "rank %d: %s of rank %d: status %d\n", client_rank, key, rank, status);
+	CLIENT_CHECK(status == PMIX_SUCCESS);
 	CLIENT_CHECK(value->type == PMIX_STRING && strcmp(value->data.string, text) == 0);
 }
 
@@ -214,7 +217,9 @@ static int pmix_collect(void)
 	return pmix_end();
 }
 
-/* No data travels in the fence: each key is fetched from its node. */
+/* No data travels in the fence: each key is fetched from its node, also before
+ * it was put there.  (A rank of the same node must have committed: libpmix
+ * 4.2.2 sometimes says "not found" at once.) */
 static int pmix_modex(void)
 {
 	pmix_value_t *value = NULL;
@@ -222,9 +227,11 @@ static int pmix_modex(void)
 	if (client_rank == 0)
 		usleep(50000);
 	client_put("card", 3);
-	for (int i = 0; i < client_size; i++)
-		client_expect("card", (client_rank + i) % client_size, 3);
+	for (int i = 2; i < client_size - 1; i++)
+		client_expect("card", (client_rank / 2 * 2 + i) % client_size, 3);
 	client_fence(NULL, 0, false);
+	for (int i = 0; i < client_size; i++)
+		client_expect("card", i, 3);
 	pmix_proc_t peer = client_peer((uint32_t)(client_rank + 2) % (uint32_t)client_size);
 	CLIENT_CHECK(client_pmix.get(&peer, PMIX_HOSTNAME, NULL, 0, &value) == PMIX_SUCCESS);
 	char host[32];
