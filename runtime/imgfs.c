@@ -6,8 +6,12 @@
  * take any count (squashfuse/cache.h); ours are bounded in bytes, since a block may have 4 KiB or
  * 1 MiB.
  *
- * Foreign bytes: libsquashfuse checks block addresses and lengths; what it hands on unchecked is
- * checked here (types, link and file sizes).
+ * Foreign bytes: libsquashfuse 0.1 follows an inode's indices of owner, fragment and attributes into
+ * its tables without comparing them with the tables' lengths.  So every inode comes through
+ * inode_get(), which does.
+ *
+ * Caveat: that library also trusts offsets inside of blocks.  A damaged image can therefore make the server
+ * crash, which cmpi-init reports; it has the caller's rights and no more, and so has the image.
  */
 #include "runtime/imgfs.h"
 
@@ -141,10 +145,24 @@ static uint64_t ino_of(struct imgfs *imgfs, sqfs_inode_id id)
 	return id == sqfs_inode_root(&imgfs->fs) ? IMGFS_ROOT : id + 2;
 }
 
+static bool inode_sane(const struct imgfs *imgfs, const sqfs_inode *inode)
+{
+	const struct squashfs_super_block *super = &imgfs->fs.sb;
+	if (inode->base.uid >= super->no_ids || inode->base.guid >= super->no_ids)
+		return false;
+	if (inode->xattr != SQUASHFS_INVALID_XATTR && imgfs_has_xattrs(imgfs) &&
+	    inode->xattr >= imgfs->fs.xattr_info.xattr_ids)
+		return false;
+	return !S_ISREG(inode->base.mode) || inode->xtra.reg.frag_idx == SQUASHFS_INVALID_FRAG ||
+	       inode->xtra.reg.frag_idx < super->fragments;
+}
+
 static int inode_get(struct imgfs *imgfs, uint64_t ino, sqfs_inode *inode)
 {
 	sqfs_inode_id id = ino == IMGFS_ROOT ? sqfs_inode_root(&imgfs->fs) : ino - 2;
-	return error_of(sqfs_inode_get(&imgfs->fs, inode, id));
+	if (sqfs_inode_get(&imgfs->fs, inode, id) != SQFS_OK || !inode_sane(imgfs, inode))
+		return -EIO;
+	return 0;
 }
 
 static int directory_get(struct imgfs *imgfs, uint64_t ino, sqfs_inode *inode)
@@ -247,8 +265,12 @@ static int lookup_made(struct imgfs *imgfs, uint64_t parent, const char *name,
 
 int imgfs_lookup(struct imgfs *imgfs, uint64_t parent, const char *name, struct imgfs_entry *entry)
 {
-	if (is_made(parent))
+	if (is_made(parent)) {
+		const struct imgfs_made_node *node = made_node(imgfs, parent);
+		if (node == NULL || !S_ISDIR(node->mode))
+			return node == NULL ? -ESTALE : -ENOTDIR;
 		return lookup_made(imgfs, parent, name, entry);
+	}
 	sqfs_inode inode;
 	int rc = directory_get(imgfs, parent, &inode);
 	if (rc < 0)
@@ -291,7 +313,7 @@ ssize_t imgfs_read(struct imgfs *imgfs, uint64_t ino, char *bytes, size_t size, 
 	if (!S_ISREG(inode.base.mode))
 		return -EISDIR;
 	uint64_t end = size_of(&inode);
-	if (offset >= end)
+	if (offset >= end || size == 0)
 		return 0;
 	sqfs_off_t length = (sqfs_off_t)(size < end - offset ? size : end - offset);
 	if (sqfs_read_range(&imgfs->fs, &inode, (sqfs_off_t)offset, &length, bytes) != SQFS_OK)

@@ -26,8 +26,10 @@ static bool line_id(const char *line, const char *end, uint32_t *id)
 
 bool user_db_has_id(const char *text, size_t len, uint32_t id)
 {
+	if (len == 0)
+		return false;
 	const char *end = text + len;
-	while (len > 0 && text < end) {
+	while (text < end) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		const char *line_end = newline ? newline : end;
 		uint32_t found;
@@ -40,8 +42,10 @@ bool user_db_has_id(const char *text, size_t len, uint32_t id)
 
 static void add_lines(const char *text, size_t len, struct buf *out)
 {
+	if (len == 0)
+		return;
 	buf_add(out, text, len);
-	if (len > 0 && text[len - 1] != '\n')
+	if (text[len - 1] != '\n')
 		buf_add(out, "\n", 1);
 }
 
