@@ -226,8 +226,8 @@ static int run(struct tool *tool, struct bcast_failed *failed)
 		return session_fail(&tool->all, EXITCODE_NODE, &err, failed);
 	}
 	if (tool->all.rank == 0 && tool->copiers.size < tool->all.size)
-		log_note("%d ranks on %d nodes: one a node copies", tool->all.size,
-			 tool->copiers.size);
+		log_note("%d ranks on %d node%s: one a node copies", tool->all.size,
+			 tool->copiers.size, tool->copiers.size == 1 ? "" : "s");
 	int rc = tool->copiers.size > 0 ? copy(tool, failed) : 0;
 	tool->all.broken |= tool->copiers.broken;
 	return rc;
