@@ -18,8 +18,12 @@
  * Invariants: one line a rank, written by one write(2), so lines of ranks never mix. Exit 0 only if
  * every check held. Without options nothing is sent but the one Allreduce.
  *
- * Caveats: PATH is what the dynamic linker calls the library (l_name), which inside a container is a
- * path of the container. A static MPI shows the program itself.
+ * Caveats
+ * - PATH is what the dynamic linker calls the library (l_name), which inside a container is a path of
+ *   the container. A static MPI shows the program itself.
+ * - MPICH before 4.2 over UCX and TCP often hangs in MPI_Finalize when ranks are on several nodes: a
+ *   rank that waits in its last PMI barrier answers no peer that still closes its connections. There
+ *   the ranks leave without MPI_Finalize: a barrier, a good-bye to the PMI server, exit.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -169,6 +173,39 @@ static void say_hello(int rank, int size)
         perror("mpi_hello: stdout");
 }
 
+/* Whether MPI_Finalize may hang: see the caveats. All ranks come to the same answer. */
+static int finalize_hangs(int size)
+{
+    char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length = 0, major = 0, minor = 0, here = 0;
+    MPI_Comm node;
+
+    MPI_Get_library_version(text, &length);
+    if (sscanf(text, "MPICH Version: %d.%d", &major, &minor) != 2 || !getenv("PMI_FD"))
+        return 0;
+    if (major > 4 || (major == 4 && minor >= 2))
+        return 0;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+    MPI_Comm_size(node, &here);
+    MPI_Comm_free(&node);
+    MPI_Allreduce(MPI_IN_PLACE, &here, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+    return here < size;
+}
+
+/* What MPI_Finalize would do at its end: the PMI server is told, in PMI-1, that this is no crash. */
+static _Noreturn void leave(int code)
+{
+    static const char bye[] = "cmd=finalize\n";
+    int fd = atoi(getenv("PMI_FD"));
+    char answer[256];
+
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (write(fd, bye, sizeof bye - 1) != (ssize_t)(sizeof bye - 1)
+        || read(fd, answer, sizeof answer) <= 0)
+        perror("mpi_hello: PMI_FD");
+    _exit(code);
+}
+
 static void sleep_for(double seconds)
 {
     struct timespec rest = {.tv_sec = (time_t)seconds,
@@ -197,6 +234,9 @@ int main(int argc, char **argv)
         raise(opt.kill.code);
     if (opt.abort.rank == rank)
         MPI_Abort(MPI_COMM_WORLD, opt.abort.code);
+    int code = opt.exit.rank == rank ? opt.exit.code : 0;
+    if (finalize_hangs(size))
+        leave(code);
     MPI_Finalize();
-    return opt.exit.rank == rank ? opt.exit.code : 0;
+    return code;
 }
