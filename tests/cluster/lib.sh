@@ -2,7 +2,7 @@
 #
 # In: --dir DIR among the arguments given to `cluster_args`, or $CMPIRUN_CLUSTER, as vnodes takes it.
 # Out: DIR (exported as CMPIRUN_CLUSTER, so that vnodes finds the same cluster), ARGS (the arguments
-# without --dir), NODES (their names); functions to work on nodes.
+# without --dir), NODES (the names of those that live); functions to work on nodes.
 #
 # Invariant: on_each ends only when its command has ended on every node, and fails if one did.
 
@@ -28,7 +28,7 @@ cluster_args() {
   DIR=$(readlink -m -- "$DIR")
   export CMPIRUN_CLUSTER=$DIR
   [[ $EUID == 0 ]] || die 'needs root'
-  if [[ -e $DIR/count ]]; then mapfile -t NODES < <(seq -f 'node%g' "$(<"$DIR/count")"); fi
+  mapfile -t NODES < <("$VNODES" list | awk '$3 != "dead" { print $1 }')
 }
 
 need_nodes() { [[ ${#NODES[@]} -gt 0 ]] || die "no virtual nodes in $DIR; vnodes up N makes them"; }
