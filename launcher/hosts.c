@@ -86,20 +86,24 @@ int hosts_parse_list(const char *text, struct hosts *hosts, struct err *err)
 	}
 }
 
-/* A name of an earlier line: its slots add up. */
-static bool merge_line(struct hosts *hosts, size_t first)
+/* A name of an earlier line: its slots add up.  Looked for from the end, as files
+ * with a line a slot repeat the name at once. */
+static int merge_line(struct hosts *hosts, size_t first, struct err *err)
 {
 	if (hosts->names.count != first + 1)
-		return false;
-	for (size_t i = 0; i < first; i++) {
+		return 0;
+	for (size_t i = first; i-- > 0;) {
 		if (strcmp(hosts->names.names[i], hosts->names.names[first]) != 0)
 			continue;
 		hosts->slots[i] += hosts->slots[first];
 		free(hosts->names.names[first]);
 		hosts->names.count--;
-		return true;
+		if (hosts->slots[i] > SLOTS_MAX)
+			return err_set(err, EINVAL, "%s has more than %d slots by now",
+				       hosts->names.names[i], SLOTS_MAX);
+		return 0;
 	}
-	return false;
+	return 0;
 }
 
 static int parse_line(struct hosts *hosts, char *line, struct err *err)
@@ -120,9 +124,7 @@ static int parse_line(struct hosts *hosts, char *line, struct err *err)
 		for (size_t i = first; rc == 0 && i < hosts->names.count; i++)
 			hosts->slots[i] = slots;
 	}
-	if (rc == 0)
-		merge_line(hosts, first);
-	return rc;
+	return rc < 0 ? rc : merge_line(hosts, first, err);
 }
 
 int hosts_parse_file(const char *text, size_t len, const char *name, struct hosts *hosts,
@@ -186,8 +188,9 @@ int hosts_parse_slurm_counts(const char *text, uint32_t *counts, size_t count, s
 		int rc = parse_count_item(text, len, &value, &times, err);
 		if (rc < 0)
 			return rc;
-		for (; times > 0 && filled < count; times--)
-			counts[filled++] = value;
+		for (size_t i = filled; i < filled + times && i < count; i++)
+			counts[i] = value;
+		filled += times;
 		if (text[len] == '\0')
 			break;
 		text += len + 1;
