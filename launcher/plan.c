@@ -26,12 +26,13 @@ static uint32_t least(uint64_t a, uint64_t b)
 	return (uint32_t)(a < b ? a : b);
 }
 
-/* How many ranks node i may have when slots count. */
+/* How many ranks node i may have when slots count.  Where nobody named slots, --ppn
+ * does; this node's are its cores. */
 static uint32_t room_of(const struct options *options, const struct hosts *hosts, size_t i)
 {
-	uint32_t slots = hosts->slots_are_known || options->per_node == 0
-				 ? hosts->slots[i]
-				 : (uint32_t)options->per_node;
+	bool counts = hosts->slots_are_known || hosts->source == HOSTS_LOCAL;
+	uint32_t slots = counts || options->per_node == 0 ? hosts->slots[i]
+							  : (uint32_t)options->per_node;
 	return options->per_node > 0 ? least(slots, (uint64_t)options->per_node) : slots;
 }
 
@@ -293,6 +294,11 @@ int plan_export(const struct plan *plan, struct err *err)
 			return err_errno(err, errno, "plan");
 		if (cut)
 			text[at + CHUNK_SIZE] = saved;
+	}
+	for (; chunk < CHUNKS_MAX; chunk++) {
+		char name[32];
+		chunk_name(name, chunk);
+		unsetenv(name);  /* of an earlier, larger plan */
 	}
 	return 0;
 }
