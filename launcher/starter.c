@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -47,8 +48,10 @@ bool starter_is_this_node(const char *name)
 
 static bool is_executable(const char *dir, size_t dir_len, const char *name, char *file, size_t size)
 {
+	struct stat status;
 	int len = snprintf(file, size, "%.*s/%s", (int)dir_len, dir, name);
-	return len > 0 && (size_t)len < size && access(file, X_OK) == 0;
+	return len > 0 && (size_t)len < size && access(file, X_OK) == 0 &&
+	       stat(file, &status) == 0 && S_ISREG(status.st_mode);
 }
 
 /* The first command of the starter in PATH; "" when there is none. */
@@ -219,7 +222,9 @@ static int expand_word(const char *text, size_t len, const struct starter_values
 		       struct words *words, struct err *err)
 {
 	AUTO_BUF struct buf word = {0};
-	bool wanted = true, known;
+	bool wanted = len > 0, known;
+	if (len == 0)
+		add_word(words, "", 0);  /* '' */
 	if (len == 8 && memcmp(text, "{export}", 8) == 0) {
 		add_exports(words, values->environment);
 		return 0;
@@ -243,10 +248,11 @@ static int expand_word(const char *text, size_t len, const struct starter_values
 	return 0;
 }
 
-/* Takes one word, without its quotes, into `word`. */
+/* Takes one word, without its quotes, into `word`; returns 1, or 0 at the end. */
 static int next_word(const char **text, struct buf *word, struct err *err)
 {
 	const char *at = *text + strspn(*text, " \t\n");
+	bool found = *at != '\0';
 	word->len = 0;
 	while (*at != '\0' && strchr(" \t\n", *at) == NULL) {
 		if (*at != '\'' && *at != '"') {
@@ -260,7 +266,7 @@ static int next_word(const char **text, struct buf *word, struct err *err)
 		at = close + 1;
 	}
 	*text = at;
-	return 0;
+	return found;
 }
 
 int starter_expand(const char *command, const char *template, const struct starter_values *values,
@@ -272,7 +278,7 @@ int starter_expand(const char *command, const char *template, const struct start
 	int rc = 0;
 	if (command != NULL)
 		add_word(&words, command, strlen(command));
-	while (rc == 0 && (rc = next_word(&rest, &word, err)) == 0 && word.len > 0)
+	while (rc == 0 && (rc = next_word(&rest, &word, err)) > 0)
 		rc = expand_word(word.data, word.len, values, &words, err);
 	if (rc == 0 && strstr(template, "{daemon}") == NULL)
 		add_word(&words, values->daemon, strlen(values->daemon));
