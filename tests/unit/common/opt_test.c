@@ -88,7 +88,7 @@ static void mistakes_are_explained(void **state)
 		{WORDS("--label=yes"), "--label=yes takes no value"},
 		{WORDS("-N", "2"), "-N: means other things; use --ppn"},
 		{WORDS("-N2"), "-N2: means other things; use --ppn"},
-		{WORDS("-Nx"), "unknown option -Nx; see --help"},
+		{WORDS("-Nx"), "unknown option -Nx; did you mean -x?"},
 		{WORDS("-N=2"), "-N=2: means other things; use --ppn"},
 	};
 	(void)state;
