@@ -38,14 +38,16 @@ static const struct {
 	{"pmix_mca_", "PMIX_MCA_mca_base_component_path"},
 };
 
-/* Appends an element to an array of the decision; the caller has made its strings. */
-#define APPEND(array, count, element)                                                              \
-	__extension__({                                                                            \
-		__auto_type more_ = realloc((array), ((count) + 1) * sizeof *(array));             \
-		if (more_)                                                                         \
-			(array) = more_, (array)[(count)++] = (element);                           \
-		more_ != NULL;                                                                     \
-	})
+/* Appends a copy of an element to one of the decision's arrays; false without memory. */
+static bool append(void *array, size_t *count, const void *element, size_t size)
+{
+	char *more = realloc(*(void **)array, (*count + 1) * size);
+	if (!more)
+		return false;
+	*(void **)array = more;
+	memcpy(more + (*count)++ * size, element, size);
+	return true;
+}
 
 static bool below(const char *path, const char *directory)
 {
@@ -103,7 +105,7 @@ static int bind_add(struct deciding *deciding, const char *source, const char *p
 		return 0;
 	}
 	bind.source = strdup(source);
-	if (!bind.source || !APPEND(decision->binds, decision->bind_count, bind)) {
+	if (!bind.source || !append(&decision->binds, &decision->bind_count, &bind, sizeof bind)) {
 		free(bind.source);
 		free(bind.target);
 		return deciding_no_memory(deciding);
@@ -241,7 +243,7 @@ static int hide_modules(struct deciding *deciding)
 		if (!owned || target_covered(decision, modules->path))
 			continue;
 		char *path = strdup(modules->path);
-		if (!path || !APPEND(decision->hides, decision->hide_count, path)) {
+		if (!path || !append(&decision->hides, &decision->hide_count, &path, sizeof path)) {
 			free(path);
 			return deciding_no_memory(deciding);
 		}
@@ -255,9 +257,9 @@ static int env_add(struct deciding *deciding, const char *name, const char *valu
 	struct abi_env env = {.name = strdup(name), .value = value ? strndup(value, value_len) : NULL};
 	bool ok = env.name && (!value || env.value);
 	if (ok && value)
-		ok = APPEND(decision->sets, decision->set_count, env);
+		ok = append(&decision->sets, &decision->set_count, &env, sizeof env);
 	else if (ok)
-		ok = APPEND(decision->drops, decision->drop_count, env);
+		ok = append(&decision->drops, &decision->drop_count, &env, sizeof env);
 	if (ok)
 		return 0;
 	free(env.name);
@@ -296,7 +298,7 @@ static int write_cache(struct deciding *deciding, const struct ldcache *cache)
 		rc = target_new(deciding, CACHE_PATH, &file.target, &file.exists);
 	file.bytes = bytes.data;
 	file.len = bytes.len;
-	if (rc == 0 && !APPEND(decision->files, decision->file_count, file))
+	if (rc == 0 && !append(&decision->files, &decision->file_count, &file, sizeof file))
 		rc = deciding_no_memory(deciding);
 	if (rc < 0) {
 		free(file.target);

@@ -1,17 +1,13 @@
 /*
- * elf.c - dynamic section, versions and symbols of an ELF file (elf.h).
+ * elf.c - dynamic section and versions of an ELF file (elf.h).
  *
  * Flow: header → program headers → dynamic section → the tables that it names, by
- * address, which the program headers turn into offsets.  Section headers are used
- * only where nothing else tells a table's length (strip -s keeps .dynsym's header,
- * sstrip does not).
+ * address, which the program headers turn into offsets.  elf_symbols.c reads those of
+ * symbols.
  *
  * Invariants: every access goes through source.at(), so nothing outside the file
  * is read; the string table is copied once, ends with NUL, and every text points
- * into it; all chains of "next" offsets must go forward and are counted.
- *
- * Caveat: a symbol table's length is not in the dynamic section. In this order:
- * DT_HASH, the section header, DT_GNU_HASH with the highest symbol of a relocation.
+ * into it; chains of "next" offsets are counted.
  */
 #include "mpi-abi/elf.h"
 
@@ -20,6 +16,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "mpi-abi/elf_private.h"
 
 static const struct {
 	unsigned machine, copy;  /* its R_*_COPY */
@@ -31,24 +28,7 @@ static const struct {
 	{EM_ARM, R_ARM_COPY, "arm"},
 };
 
-/* Everything that one reading needs. */
-struct reader {
-	const struct elf_source *source;
-	struct elf *elf;
-	Elf64_Phdr *segments;
-	size_t segment_count;
-	size_t strings_len;
-	uint64_t section_table;
-	size_t section_count;
-	struct {
-		uint64_t strtab, strsz, symtab, hash, gnu_hash;
-		uint64_t verneed, verneednum, verdef, verdefnum;
-		uint64_t rela, relasz, jmprel, pltrelsz;
-	} dynamic;
-	struct err *err;
-};
-
-static int broken(struct err *err, const char *what)
+int elf_broken(struct err *err, const char *what)
 {
 	return err_set(err, EBADMSG, "broken ELF file: %s", what);
 }
@@ -64,6 +44,14 @@ static const uint8_t *bytes_at(void *context, uint64_t offset, size_t len)
 struct elf_source elf_source_bytes(struct elf_bytes *bytes)
 {
 	return (struct elf_source){.at = bytes_at, .context = bytes, .size = bytes->len};
+}
+
+uint32_t elf_copy_type(unsigned machine)
+{
+	for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
+		if (machines[i].machine == machine)
+			return machines[i].copy;
+	return UINT32_MAX;
 }
 
 const char *elf_machine_name(unsigned machine, char text[24])
@@ -92,7 +80,7 @@ unsigned elf_machine_here(void)
 #endif
 }
 
-static bool source_copy(const struct elf_source *source, uint64_t offset, void *to, size_t len)
+bool elf_source_copy(const struct elf_source *source, uint64_t offset, void *to, size_t len)
 {
 	const uint8_t *from = source->at(source->context, offset, len);
 	if (!from)
@@ -101,20 +89,18 @@ static bool source_copy(const struct elf_source *source, uint64_t offset, void *
 	return true;
 }
 
-/* `count` records of `size` bytes at a file offset, copied; NULL when they are not there. */
-static void *table_new(const struct elf_source *source, uint64_t offset, uint64_t count, size_t size)
+void *elf_table_new(const struct elf_source *source, uint64_t offset, uint64_t count, size_t size)
 {
 	if (count == 0 || count > ELF_TABLE_MAX / size || offset > source->size ||
 	    count * size > source->size - offset)
 		return NULL;
 	AUTO_FREE void *table = malloc(count * size);
-	if (!table || !source_copy(source, offset, table, count * size))
+	if (!table || !elf_source_copy(source, offset, table, count * size))
 		return NULL;
 	return take_ptr(&table);
 }
 
-/* The offset of `len` bytes at a virtual address; false when no segment holds them. */
-static bool address_offset(const struct reader *reader, uint64_t address, uint64_t len,
+bool elf_address_offset(const struct elf_reader *reader, uint64_t address, uint64_t len,
 			   uint64_t *offset)
 {
 	for (size_t i = 0; i < reader->segment_count; i++) {
@@ -132,26 +118,26 @@ static bool address_offset(const struct reader *reader, uint64_t address, uint64
 	return false;
 }
 
-static bool address_copy(const struct reader *reader, uint64_t address, void *to, size_t len)
+bool elf_address_copy(const struct elf_reader *reader, uint64_t address, void *to, size_t len)
 {
 	uint64_t offset;
-	return address_offset(reader, address, len, &offset) &&
-	       source_copy(reader->source, offset, to, len);
+	return elf_address_offset(reader, address, len, &offset) &&
+	       elf_source_copy(reader->source, offset, to, len);
 }
 
-static const char *text_at(const struct reader *reader, uint64_t index)
+const char *elf_text_at(const struct elf_reader *reader, uint64_t index)
 {
 	return index < reader->strings_len ? reader->elf->strings + index : NULL;
 }
 
-static int read_header(struct reader *reader)
+static int read_header(struct elf_reader *reader)
 {
 	uint8_t ident[EI_NIDENT + 4];
 	struct elf *elf = reader->elf;
-	if (!source_copy(reader->source, 0, ident, 4) || memcmp(ident, ELFMAG, SELFMAG) != 0)
+	if (!elf_source_copy(reader->source, 0, ident, 4) || memcmp(ident, ELFMAG, SELFMAG) != 0)
 		return -ENOEXEC;
-	if (!source_copy(reader->source, 0, ident, sizeof ident))
-		return broken(reader->err, "its header is cut off");
+	if (!elf_source_copy(reader->source, 0, ident, sizeof ident))
+		return elf_broken(reader->err, "its header is cut off");
 	bool big = ident[EI_DATA] == ELFDATA2MSB;
 	elf->bits = ident[EI_CLASS] == ELFCLASS64 ? 64 : 32;
 	elf->type = big ? ident[16] << 8 | ident[17] : ident[17] << 8 | ident[16];
@@ -161,8 +147,8 @@ static int read_header(struct reader *reader)
 		return 0;
 	}
 	Elf64_Ehdr header;
-	if (!source_copy(reader->source, 0, &header, sizeof header))
-		return broken(reader->err, "its header is cut off");
+	if (!elf_source_copy(reader->source, 0, &header, sizeof header))
+		return elf_broken(reader->err, "its header is cut off");
 	elf->kind = ELF_STATIC;
 	if (header.e_shentsize == sizeof(Elf64_Shdr)) {
 		reader->section_table = header.e_shoff;
@@ -171,15 +157,15 @@ static int read_header(struct reader *reader)
 	if (header.e_phnum == 0)  /* an object file */
 		return 0;
 	if (header.e_phentsize != sizeof(Elf64_Phdr))
-		return broken(reader->err, "program headers of an unknown size");
-	reader->segments = table_new(reader->source, header.e_phoff, header.e_phnum, sizeof(Elf64_Phdr));
+		return elf_broken(reader->err, "program headers of an unknown size");
+	reader->segments = elf_table_new(reader->source, header.e_phoff, header.e_phnum, sizeof(Elf64_Phdr));
 	if (!reader->segments)
-		return broken(reader->err, "its program headers lie outside of it");
+		return elf_broken(reader->err, "its program headers lie outside of it");
 	reader->segment_count = header.e_phnum;
 	return 0;
 }
 
-static const Elf64_Phdr *segment_find(const struct reader *reader, uint32_t type)
+static const Elf64_Phdr *segment_find(const struct elf_reader *reader, uint32_t type)
 {
 	for (size_t i = 0; i < reader->segment_count; i++)
 		if (reader->segments[i].p_type == type)
@@ -187,29 +173,29 @@ static const Elf64_Phdr *segment_find(const struct reader *reader, uint32_t type
 	return NULL;
 }
 
-static int read_interpreter(struct reader *reader)
+static int read_interpreter(struct elf_reader *reader)
 {
 	const Elf64_Phdr *segment = segment_find(reader, PT_INTERP);
 	if (!segment)
 		return 0;
 	if (segment->p_filesz == 0 || segment->p_filesz > 4096)
-		return broken(reader->err, "the interpreter's name has an impossible length");
-	char *text = table_new(reader->source, segment->p_offset, segment->p_filesz, 1);
+		return elf_broken(reader->err, "the interpreter's name has an impossible length");
+	char *text = elf_table_new(reader->source, segment->p_offset, segment->p_filesz, 1);
 	if (!text)
-		return broken(reader->err, "the interpreter's name lies outside of it");
+		return elf_broken(reader->err, "the interpreter's name lies outside of it");
 	text[segment->p_filesz - 1] = '\0';
 	reader->elf->interpreter = text;
 	return 0;
 }
 
 /* The numbers of the dynamic section; texts come later, when the string table is known. */
-static void dynamic_note(struct reader *reader, const Elf64_Dyn *entry)
+static void dynamic_note(struct elf_reader *reader, const Elf64_Dyn *entry)
 {
 	static const struct {
 		int64_t tag;
 		size_t field;
 	} fields[] = {
-#define FIELD(tag, name) {tag, offsetof(struct reader, dynamic.name)}
+#define FIELD(tag, name) {tag, offsetof(struct elf_reader, dynamic.name)}
 		FIELD(DT_STRTAB, strtab), FIELD(DT_STRSZ, strsz), FIELD(DT_SYMTAB, symtab),
 		FIELD(DT_HASH, hash), FIELD(DT_GNU_HASH, gnu_hash), FIELD(DT_VERNEED, verneed),
 		FIELD(DT_VERNEEDNUM, verneednum), FIELD(DT_VERDEF, verdef),
@@ -222,39 +208,39 @@ static void dynamic_note(struct reader *reader, const Elf64_Dyn *entry)
 			memcpy((char *)reader + fields[i].field, &entry->d_un.d_val, sizeof(uint64_t));
 }
 
-static int read_strings(struct reader *reader)
+static int read_strings(struct elf_reader *reader)
 {
 	uint64_t offset;
 	uint64_t len = reader->dynamic.strsz;
 	if (len == 0 || len > ELF_TABLE_MAX ||
-	    !address_offset(reader, reader->dynamic.strtab, len, &offset))
-		return broken(reader->err, "its string table lies outside of it");
-	char *strings = table_new(reader->source, offset, len, 1);
+	    !elf_address_offset(reader, reader->dynamic.strtab, len, &offset))
+		return elf_broken(reader->err, "its string table lies outside of it");
+	char *strings = elf_table_new(reader->source, offset, len, 1);
 	if (!strings)
-		return broken(reader->err, "its string table lies outside of it");
+		return elf_broken(reader->err, "its string table lies outside of it");
 	strings[len - 1] = '\0';
 	reader->elf->strings = strings;
 	reader->strings_len = (size_t)len;
 	return 0;
 }
 
-static int read_dynamic_texts(struct reader *reader, const Elf64_Dyn *entries, size_t count)
+static int read_dynamic_texts(struct elf_reader *reader, const Elf64_Dyn *entries, size_t count)
 {
 	struct elf *elf = reader->elf;
 	size_t needed = 0;
 	for (size_t i = 0; i < count; i++)
 		needed += entries[i].d_tag == DT_NEEDED;
 	if (needed > ELF_NEEDED_MAX)
-		return broken(reader->err, "it needs too many libraries");
+		return elf_broken(reader->err, "it needs too many libraries");
 	elf->needed = calloc(needed + 1, sizeof *elf->needed);
 	if (!elf->needed)
 		return err_set(reader->err, ENOMEM, "no memory to read an ELF file");
 	for (size_t i = 0; i < count; i++) {
-		const char *text = text_at(reader, entries[i].d_un.d_val);
+		const char *text = elf_text_at(reader, entries[i].d_un.d_val);
 		switch (entries[i].d_tag) {
 		case DT_NEEDED:
 			if (!text)
-				return broken(reader->err, "a needed library has no name");
+				return elf_broken(reader->err, "a needed library has no name");
 			elf->needed[elf->needed_count++] = text;
 			break;
 		case DT_SONAME:  elf->soname = text; break;
@@ -266,14 +252,14 @@ static int read_dynamic_texts(struct reader *reader, const Elf64_Dyn *entries, s
 	return 0;
 }
 
-static int read_dynamic(struct reader *reader)
+static int read_dynamic(struct elf_reader *reader)
 {
 	const Elf64_Phdr *segment = segment_find(reader, PT_DYNAMIC);
 	if (!segment)
 		return 0;
 	size_t count = (size_t)(segment->p_filesz / sizeof(Elf64_Dyn));
 	AUTO_FREE Elf64_Dyn *entries =
-		table_new(reader->source, segment->p_offset, count, sizeof *entries);
+		elf_table_new(reader->source, segment->p_offset, count, sizeof *entries);
 	if (!entries)  /* a debug file keeps the header, not the bytes */
 		return 0;
 	for (size_t i = 0; i < count; i++) {
@@ -290,16 +276,16 @@ static int read_dynamic(struct reader *reader)
 	return rc;
 }
 
-static int needs_of_file(struct reader *reader, uint64_t address, const char *file, unsigned count,
+static int needs_of_file(struct elf_reader *reader, uint64_t address, const char *file, unsigned count,
 			 size_t size)
 {
 	Elf64_Vernaux aux;
 	for (; count > 0; count--, address += aux.vna_next) {
 		if (reader->elf->need_count == size)
 			return 0;
-		if (!address_copy(reader, address, &aux, sizeof aux))
-			return broken(reader->err, "its version needs lie outside of it");
-		const char *version = text_at(reader, aux.vna_name);
+		if (!elf_address_copy(reader, address, &aux, sizeof aux))
+			return elf_broken(reader->err, "its version needs lie outside of it");
+		const char *version = elf_text_at(reader, aux.vna_name);
 		if (version)
 			reader->elf->needs[reader->elf->need_count++] = (struct elf_need){
 				.file = file, .version = version, .weak = aux.vna_flags & VER_FLG_WEAK};
@@ -310,7 +296,7 @@ static int needs_of_file(struct reader *reader, uint64_t address, const char *fi
 }
 
 /* First counts (needs is NULL then, size 0), which needs the same walk. */
-static int read_needs(struct reader *reader)
+static int read_needs(struct elf_reader *reader)
 {
 	Elf64_Verneed need;
 	uint64_t address = reader->dynamic.verneed, total = 0;
@@ -318,24 +304,24 @@ static int read_needs(struct reader *reader)
 	if (address == 0 || files == 0)
 		return 0;
 	if (files > ELF_VERSIONS_MAX)
-		return broken(reader->err, "too many version needs");
+		return elf_broken(reader->err, "too many version needs");
 	for (uint64_t i = 0; i < files; i++, address += need.vn_next) {
-		if (!address_copy(reader, address, &need, sizeof need))
-			return broken(reader->err, "its version needs lie outside of it");
+		if (!elf_address_copy(reader, address, &need, sizeof need))
+			return elf_broken(reader->err, "its version needs lie outside of it");
 		total += need.vn_cnt;
 		if (need.vn_next == 0)
 			break;
 	}
 	if (total > ELF_VERSIONS_MAX)
-		return broken(reader->err, "too many version needs");
+		return elf_broken(reader->err, "too many version needs");
 	if (!(reader->elf->needs = calloc(total + 1, sizeof *reader->elf->needs)))
 		return err_set(reader->err, ENOMEM, "no memory to read an ELF file");
 
 	address = reader->dynamic.verneed;
 	for (uint64_t i = 0; i < files; i++, address += need.vn_next) {
-		if (!address_copy(reader, address, &need, sizeof need))
-			return broken(reader->err, "its version needs lie outside of it");
-		const char *file = text_at(reader, need.vn_file);
+		if (!elf_address_copy(reader, address, &need, sizeof need))
+			return elf_broken(reader->err, "its version needs lie outside of it");
+		const char *file = elf_text_at(reader, need.vn_file);
 		int rc = file ? needs_of_file(reader, address + need.vn_aux, file, need.vn_cnt, total) : 0;
 		if (rc < 0)
 			return rc;
@@ -345,7 +331,7 @@ static int read_needs(struct reader *reader)
 	return 0;
 }
 
-static int read_definitions(struct reader *reader)
+static int read_definitions(struct elf_reader *reader)
 {
 	Elf64_Verdef def;
 	Elf64_Verdaux aux;
@@ -354,14 +340,14 @@ static int read_definitions(struct reader *reader)
 	if (address == 0 || count == 0)
 		return 0;
 	if (count > ELF_VERSIONS_MAX)
-		return broken(reader->err, "too many version definitions");
+		return elf_broken(reader->err, "too many version definitions");
 	if (!(elf->definitions = calloc(count, sizeof *elf->definitions)))
 		return err_set(reader->err, ENOMEM, "no memory to read an ELF file");
 	for (uint64_t i = 0; i < count; i++, address += def.vd_next) {
-		if (!address_copy(reader, address, &def, sizeof def) ||
-		    !address_copy(reader, address + def.vd_aux, &aux, sizeof aux))
-			return broken(reader->err, "its version definitions lie outside of it");
-		const char *name = text_at(reader, aux.vda_name);
+		if (!elf_address_copy(reader, address, &def, sizeof def) ||
+		    !elf_address_copy(reader, address + def.vd_aux, &aux, sizeof aux))
+			return elf_broken(reader->err, "its version definitions lie outside of it");
+		const char *name = elf_text_at(reader, aux.vda_name);
 		if (name && !(def.vd_flags & VER_FLG_BASE))
 			elf->definitions[elf->definition_count++] = name;
 		if (def.vd_next == 0)
@@ -370,148 +356,9 @@ static int read_definitions(struct reader *reader)
 	return 0;
 }
 
-/* The number of symbols that DT_GNU_HASH covers: the end of its last chain. */
-static uint64_t gnu_hash_count(const struct reader *reader)
-{
-	struct { uint32_t buckets, first, bloom, shift; } head;
-	uint64_t address = reader->dynamic.gnu_hash, offset;
-	if (address == 0 || !address_copy(reader, address, &head, sizeof head))
-		return 0;
-	uint64_t at = address + sizeof head + (uint64_t)head.bloom * 8;
-	if (!address_offset(reader, at, (uint64_t)head.buckets * 4, &offset))
-		return 0;
-	AUTO_FREE uint32_t *buckets = table_new(reader->source, offset, head.buckets, 4);
-	uint32_t last = 0, link = 0;
-	for (uint32_t i = 0; buckets && i < head.buckets; i++)
-		if (buckets[i] > last)
-			last = buckets[i];
-	if (last < head.first)
-		return head.first;
-	at += (uint64_t)head.buckets * 4;
-	for (; last < ELF_SYMBOLS_MAX; last++) {
-		if (!address_copy(reader, at + (uint64_t)(last - head.first) * 4, &link, sizeof link))
-			return last;
-		if (link & 1)
-			return (uint64_t)last + 1;
-	}
-	return last;
-}
-
-static uint64_t section_count_of(const struct reader *reader, uint32_t type, uint64_t address)
-{
-	if (reader->section_count == 0)
-		return 0;
-	AUTO_FREE Elf64_Shdr *sections = table_new(reader->source, reader->section_table,
-						   reader->section_count, sizeof *sections);
-	for (size_t i = 0; sections && i < reader->section_count; i++)
-		if (sections[i].sh_type == type && sections[i].sh_addr == address)
-			return sections[i].sh_size / sizeof(Elf64_Sym);
-	return 0;
-}
-
-static Elf64_Rela *relocations_new(const struct reader *reader, uint64_t address, uint64_t len,
-				   size_t *count)
-{
-	uint64_t offset;
-	*count = 0;
-	if (len == 0 || !address_offset(reader, address, len, &offset))
-		return NULL;
-	Elf64_Rela *table = table_new(reader->source, offset, len / sizeof *table, sizeof *table);
-	if (table)
-		*count = (size_t)(len / sizeof *table);
-	return table;
-}
-
-static uint64_t symbol_count(const struct reader *reader, const Elf64_Rela *relocations,
-			     size_t relocation_count)
-{
-	struct { uint32_t buckets, chains; } hash;
-	if (reader->dynamic.hash && address_copy(reader, reader->dynamic.hash, &hash, sizeof hash))
-		return hash.chains;
-	uint64_t count = section_count_of(reader, SHT_DYNSYM, reader->dynamic.symtab);
-	if (count > 0)
-		return count;
-	count = gnu_hash_count(reader);
-	for (size_t i = 0; i < relocation_count; i++)
-		if (ELF64_R_SYM(relocations[i].r_info) >= count)
-			count = (uint64_t)ELF64_R_SYM(relocations[i].r_info) + 1;
-	return count;
-}
-
-static uint32_t copy_type(unsigned machine)
-{
-	for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
-		if (machines[i].machine == machine)
-			return machines[i].copy;
-	return UINT32_MAX;
-}
-
-/* Undefined symbols and exported ones; locals and hidden ones are nobody's business. */
-static bool symbol_wanted(const Elf64_Sym *symbol)
-{
-	unsigned bind = ELF64_ST_BIND(symbol->st_info), type = ELF64_ST_TYPE(symbol->st_info);
-	unsigned visibility = ELF64_ST_VISIBILITY(symbol->st_other);
-	return bind != STB_LOCAL && type != STT_SECTION && type != STT_FILE &&
-	       (visibility == STV_DEFAULT || visibility == STV_PROTECTED);
-}
-
-static int fill_symbols(struct reader *reader, const Elf64_Sym *table, size_t count,
-			const Elf64_Rela *relocations, size_t relocation_count)
-{
-	struct elf *elf = reader->elf;
-	AUTO_FREE bool *copied = calloc(count, sizeof *copied);
-	elf->symbols = calloc(count, sizeof *elf->symbols);
-	if (!copied || !elf->symbols)
-		return err_set(reader->err, ENOMEM, "no memory to read an ELF file");
-	for (size_t i = 0; i < relocation_count; i++) {
-		uint64_t index = ELF64_R_SYM(relocations[i].r_info);
-		if (ELF64_R_TYPE(relocations[i].r_info) == copy_type(elf->machine) && index < count)
-			copied[index] = true;
-	}
-	for (size_t i = 1; i < count; i++) {
-		const char *name = text_at(reader, table[i].st_name);
-		if (!name || !*name || !symbol_wanted(&table[i]))
-			continue;
-		elf->symbols[elf->symbol_count++] = (struct elf_symbol){
-			.name = name,
-			.size = table[i].st_size,
-			.defined = table[i].st_shndx != SHN_UNDEF,
-			.weak = ELF64_ST_BIND(table[i].st_info) == STB_WEAK,
-			.copied = copied[i],
-		};
-	}
-	return 0;
-}
-
-static int read_symbols(struct reader *reader)
-{
-	size_t relocation_count = 0, plt_count = 0;
-	uint64_t offset;
-	if (reader->dynamic.symtab == 0)
-		return 0;
-	AUTO_FREE Elf64_Rela *relocations = relocations_new(reader, reader->dynamic.rela,
-							    reader->dynamic.relasz, &relocation_count);
-	AUTO_FREE Elf64_Rela *plt = relocations_new(reader, reader->dynamic.jmprel,
-						    reader->dynamic.pltrelsz, &plt_count);
-	uint64_t count = symbol_count(reader, relocations, relocation_count);
-	if (reader->dynamic.hash == 0)
-		for (size_t i = 0; i < plt_count; i++)
-			if (ELF64_R_SYM(plt[i].r_info) >= count)
-				count = (uint64_t)ELF64_R_SYM(plt[i].r_info) + 1;
-	if (count == 0)
-		return 0;
-	if (count > ELF_SYMBOLS_MAX ||
-	    !address_offset(reader, reader->dynamic.symtab, count * sizeof(Elf64_Sym), &offset))
-		return broken(reader->err, "its symbols lie outside of it");
-	AUTO_FREE Elf64_Sym *table = table_new(reader->source, offset, count, sizeof *table);
-	if (!table)
-		return broken(reader->err, "its symbols lie outside of it");
-	return fill_symbols(reader, table, (size_t)count, relocations, relocation_count);
-}
-
 int elf_read(const struct elf_source *source, unsigned parts, struct elf *elf, struct err *err)
 {
-	struct reader reader = {.source = source, .elf = elf, .err = err};
+	struct elf_reader reader = {.source = source, .elf = elf, .err = err};
 	*elf = (struct elf){0};
 	int rc = read_header(&reader);
 	if (rc == 0 && elf->kind != ELF_FOREIGN)
@@ -524,7 +371,7 @@ int elf_read(const struct elf_source *source, unsigned parts, struct elf *elf, s
 			rc = read_definitions(&reader);
 	}
 	if (rc == 0 && elf->kind == ELF_DYNAMIC && (parts & ELF_WITH_SYMBOLS))
-		rc = read_symbols(&reader);
+		rc = elf_read_symbols(&reader);
 	free(reader.segments);
 	if (rc < 0)
 		elf_free(elf);
@@ -540,37 +387,4 @@ void elf_free(struct elf *elf)
 	free(elf->symbols);
 	free(elf->strings);
 	*elf = (struct elf){0};
-}
-
-static bool full_table_has(const struct elf_source *source, const Elf64_Shdr *symtab,
-			   const Elf64_Shdr *strtab, const char *name)
-{
-	uint64_t count = symtab->sh_size / sizeof(Elf64_Sym);
-	AUTO_FREE Elf64_Sym *symbols = table_new(source, symtab->sh_offset, count, sizeof *symbols);
-	AUTO_FREE char *strings = table_new(source, strtab->sh_offset, strtab->sh_size, 1);
-	if (!symbols || !strings)
-		return false;
-	strings[strtab->sh_size - 1] = '\0';
-	for (uint64_t i = 0; i < count; i++)
-		if (symbols[i].st_shndx != SHN_UNDEF && symbols[i].st_name < strtab->sh_size &&
-		    strcmp(strings + symbols[i].st_name, name) == 0)
-			return true;
-	return false;
-}
-
-bool elf_has_full_symbol(const struct elf_source *source, const char *name)
-{
-	Elf64_Ehdr header;
-	if (!source_copy(source, 0, &header, sizeof header) ||
-	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-	    header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-	    header.e_shentsize != sizeof(Elf64_Shdr))
-		return false;
-	AUTO_FREE Elf64_Shdr *sections =
-		table_new(source, header.e_shoff, header.e_shnum, sizeof *sections);
-	for (size_t i = 0; sections && i < header.e_shnum; i++)
-		if (sections[i].sh_type == SHT_SYMTAB && sections[i].sh_link < header.e_shnum &&
-		    full_table_has(source, &sections[i], &sections[sections[i].sh_link], name))
-			return true;
-	return false;
 }
