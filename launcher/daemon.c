@@ -262,7 +262,9 @@ int daemon_adopt_plan(struct daemon *daemon, struct err *err)
 		return err_set(err, EPROTO, "the plan has no node %u", daemon->node);
 	daemon->first_rank = plan_first_rank(plan, daemon->node);
 	daemon->local_ranks = plan->node_ranks[daemon->node];
-	log_open("cmpirun", daemon->node_count > 1 ? daemon->card.node : NULL, plan->level);
+	/* Errors name their node themselves: node 0 prints those of others. */
+	bool many = daemon->node_count > 1 && plan->level >= LOG_LEVEL_VERBOSE;
+	log_open("cmpirun", many ? daemon->card.node : NULL, plan->level);
 	daemon->ranks = calloc(daemon->local_ranks + 1, sizeof *daemon->ranks);
 	if (daemon->ranks == NULL)
 		return err_errno(err, ENOMEM, "ranks");

@@ -215,12 +215,22 @@ static void on_held(void *context)
 	daemon_fail(daemon, daemon->held.exit_code, "%s", daemon->held.err.text);
 }
 
+/* A failure that all ranks of cmpi-bcast have agreed on is said by the node that it happened on, and
+ * node 0 gives the status. */
+static void fail_agreed(struct daemon *daemon, const struct bcast_failed *failed)
+{
+	const char *text = failed->rank == daemon->node ? failed->err.text : "";
+	daemon_fail(daemon, daemon_is_root(daemon) ? failed->exit_code : EXITCODE_OK, "%s", text);
+}
+
 static void on_bcast_failed(void *context, const struct bcast_failed *failed)
 {
 	struct daemon *daemon = context;
-	bool is_certain = failed->exit_code == EXITCODE_IMAGE || failed->exit_code == EXITCODE_SETUP ||
-			  failed->exit_code == EXITCODE_USAGE;
-	if (is_certain || !daemon_knows(daemon, FACT_TREE))
+	bool is_agreed = failed->exit_code == EXITCODE_IMAGE || failed->exit_code == EXITCODE_SETUP ||
+			 failed->exit_code == EXITCODE_USAGE;
+	if (is_agreed && daemon->node != TREE_NONE)
+		return fail_agreed(daemon, failed);
+	if (!daemon_knows(daemon, FACT_TREE))
 		return daemon_fail(daemon, failed->exit_code, "%s", failed->err.text);
 	daemon->held = *failed;
 	loop_add_timer(daemon->loop, HOLD_NS, on_held, daemon, &daemon->held_timer, NULL);
@@ -313,7 +323,7 @@ void daemon_take_memory(struct daemon *daemon, int take)
 int daemon_start_session(struct daemon *daemon, struct err *err)
 {
 	/* Until cmpi-bcast tells, only the starter of node 0 surely gave us a plan. */
-	log_open("cmpirun", daemon->card.node, daemon->has_plan ? daemon->plan.level : LOG_LEVEL_NORMAL);
+	log_open("cmpirun", NULL, daemon->has_plan ? daemon->plan.level : LOG_LEVEL_NORMAL);
 	daemon->node = TREE_NONE;
 	int rc = tree_new(daemon->loop, &tree_ops, daemon, &daemon->card.port, &daemon->tree, err);
 	if (rc == 0)

@@ -66,7 +66,9 @@ int node_memory_new(uint64_t size, struct err *err)
 	uint64_t available = memory_available();
 	if (size > INT64_MAX || size > available)
 		return no_room(size, available, err);
-	AUTO_FD int fd = huge_file_new(size);
+	/* Without a size the file may grow to all that is free now. */
+	uint64_t limit = size > 0 || available == UINT64_MAX ? size : available;
+	AUTO_FD int fd = limit > 0 ? huge_file_new(limit) : -1;
 	if (fd < 0)
 		fd = memfd_create("cmpirun-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
