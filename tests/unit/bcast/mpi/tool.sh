@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# cmpi-bcast alone: tool.sh MPI CMPI_BCAST
+# All ranks are on one host, so one copies; nodes that differ are for tests/cluster, but a UTS
+# namespace each makes two of them here where that is permitted.
+# shellcheck source=tests/unit/bcast/mpi/run.bash
+. "$(dirname "$0")/run.bash"
+bcast=$2
+
+make_file "$dir/src" 5000001
+chmod 750 "$dir/src"; touch -d 2001-02-03 "$dir/src"
+
+echo "a copy with mode and time"
+run_mpi 2 "$bcast" --json --verify "$dir/src" "$dir/dst" >"$dir/json" 2>"$dir/err" || fail "$(cat "$dir/err")"
+cmp "$dir/src" "$dir/dst"
+[[ $(stat -c '%a %Y' "$dir/dst") == "$(stat -c '%a %Y' "$dir/src")" ]] || fail "mode or time differ"
+has "$dir/json" '"bytes":5000001'
+has "$dir/err" "one a node copies"
+
+echo "into a directory; over an older file"
+mkdir "$dir/d"; echo old >"$dir/d/src"
+run_mpi 1 "$bcast" "$dir/src" "$dir/d" 2>"$dir/err"
+cmp "$dir/src" "$dir/d/src"
+[[ ! -s $dir/err ]] || fail "not quiet: $(cat "$dir/err")"
+
+# refused CODE TEXT ARGUMENTS...
+refused() {
+	local code=$1 text=$2 status=0; shift 2
+	run_mpi 2 "$bcast" "$@" >"$dir/log" 2>&1 || status=$?
+	[[ $status == "$code" ]] || { cat "$dir/log" >&2; fail "$*: status $status, not $code"; }
+	has "$dir/log" "$text"
+	[[ $(grep -cF -- "$text" "$dir/log") == 1 ]] || fail "$text: said more than once"
+}
+echo "failures"
+refused 120 "missing does not exist" "$dir/missing" "$dir/x"
+refused 120 "is a directory" "$dir/d" "$dir/x"
+refused 120 "unknown option" --frob "$dir/src" "$dir/x"
+refused 120 "wanted: cmpi-bcast" "$dir/src"
+refused 120 "No such file or directory" "$dir/src" "$dir/no/such/place"
+[[ ! -e $dir/x ]] || fail "a file was left"
+[[ -z $(find "$dir" -name '.cmpi-bcast*') ]] || fail "a temporary file was left"
+
+echo "two nodes"
+if [[ $mpi == mpich ]] && unshare --uts --mount true 2>/dev/null; then
+	mkdir "$dir/mnt"
+	# Each rank: its own node name and its own directory; the copy is looked at from inside.
+	# shellcheck disable=SC2016
+	run_mpi 3 unshare --uts --mount bash -c '
+		hostname "n$PMI_RANK"; mount -t tmpfs none "$1/mnt"
+		"$2" "$1/src" "$1/mnt/dst" && cmp "$1/src" "$1/mnt/dst" && touch "$1/good.$PMI_RANK"
+	' _ "$dir" "$bcast" || fail "status $?"
+	for rank in 0 1 2; do [[ -e $dir/good.$rank ]] || fail "no copy on node $rank"; done
+	# shellcheck disable=SC2016
+	run_mpi 3 unshare --uts --mount bash -c '
+		hostname "n$PMI_RANK"; mount -t tmpfs -o size=$((PMI_RANK == 1 ? 1 : 100))m none "$1/mnt"
+		"$2" "$1/src" "$1/mnt/dst"; status=$?
+		[[ -z $(ls -A "$1/mnt") ]] && touch "$1/clean.$PMI_RANK"
+		exit $status
+	' _ "$dir" "$bcast" >"$dir/log" 2>&1 && fail "one node had no room"
+	has "$dir/log" "node n1: the file needs 5 MiB"
+	for rank in 0 1 2; do [[ -e $dir/clean.$rank ]] || fail "half a file on node $rank"; done
+else
+	echo "  skipped"
+fi
+"$bcast" --help >"$dir/log"; has "$dir/log" "--verify"
+"$bcast" --version >"$dir/log"; has "$dir/log" "cmpirun"
+echo passed
