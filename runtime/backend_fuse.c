@@ -15,6 +15,7 @@
 #include <linux/mount.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +83,20 @@ static int fuse_mount(int device_fd, struct err *err)
 	return mount_fd;
 }
 
+/* Two things come of it.  The kernel had made up the root's owner, an id that may not exist here, and
+ * would forbid writing to it.  And it learns all names at the top (usr, lib, etc, ...) by one
+ * answer, of which most are asked for by the set-up and each first exec. */
+static int root_read(int root_fd, struct err *err)
+{
+	struct stat status;
+	char entries[16384];
+	AUTO_FD int fd = fstat(root_fd, &status) < 0
+				 ? -1 : openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || syscall(SYS_getdents64, fd, entries, sizeof entries) < 0)
+		return err_errno(err, errno, "read the image's root directory");
+	return 0;
+}
+
 int backend_fuse_attach(const struct backend_input *input, struct backend_root *root,
 			struct err *err)
 {
@@ -95,11 +110,9 @@ int backend_fuse_attach(const struct backend_input *input, struct backend_root *
 	close_fd(&device_fd);
 	if (rc < 0)
 		return rc;
-	/* The kernel has made up the root's owner, an id that may not exist here, and forbids writing
-	 * to it until it has asked the server. */
-	struct stat status;
-	if (fstat(root->root_fd, &status) < 0)
-		return err_errno(err, errno, "read the image's root directory");
+	rc = root_read(root->root_fd, err);
+	if (rc < 0)
+		return rc;
 	rc = mount_api_attach_root(root->root_fd);
 	if (rc == 0)
 		rc = root->image_fd = mount_api_clone(root->root_fd, "", false);

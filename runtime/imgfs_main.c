@@ -5,6 +5,7 @@
  * nothing: cmpi-init tells people what its exit status means.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -26,6 +27,9 @@ int main(int argc, char **argv)
 		options = (struct imgfs_options){true, (uid_t)strtoul(argv[1], NULL, 10),
 						 (gid_t)strtoul(argv[2], NULL, 10)};
 	}
+	/* Blocks come and go by 128 KiB: keep their memory instead of asking the kernel each time. */
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	int rc = imgfs_open(IMGFS_IMAGE_FD, &options, &imgfs, &err);
 	if (rc < 0)
 		return rc == -ENOMEM ? IMGFS_EXIT_MEMORY : IMGFS_EXIT_IMAGE;

@@ -27,6 +27,7 @@ enum { READ_BYTES_MAX = 1 << 20, LINK_BYTES_MAX = 65536 };
 struct server {
 	struct imgfs *imgfs;
 	char *room;  /* READ_BYTES_MAX, for answers */
+	unsigned capabilities;  /* FUSE_CAP_* of the kernel */
 };
 
 static struct server *server_of(fuse_req_t req)
@@ -63,10 +64,11 @@ static void serve_init(void *userdata, struct fuse_conn_info *conn)
 				       FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT |
 				       FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_READDIRPLUS |
 				       FUSE_CAP_READDIRPLUS_AUTO;
-	(void)userdata;
+	struct server *server = userdata;
 	/* Not wanted: AUTO_INVAL_DATA asks for attributes at reads; splicing costs more than it saves
 	 * for data that was just decompressed. */
 	conn->want = conn->capable & wanted;
+	server->capabilities = conn->capable;
 }
 
 static void serve_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -148,6 +150,28 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool
 		fuse_reply_err(req, -rc);
 	else
 		fuse_reply_buf(req, listing.bytes, listing.used);
+}
+
+/* ENOSYS to the first tells the kernel that it never needs to ask again, where it can be told. */
+static void open_nothing(fuse_req_t req, unsigned capability, struct fuse_file_info *info)
+{
+	info->keep_cache = info->cache_readdir = 1;
+	if (server_of(req)->capabilities & capability)
+		fuse_reply_err(req, ENOSYS);
+	else
+		fuse_reply_open(req, info);
+}
+
+static void serve_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	(void)ino;
+	open_nothing(req, FUSE_CAP_NO_OPEN_SUPPORT, info);
+}
+
+static void serve_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	(void)ino;
+	open_nothing(req, FUSE_CAP_NO_OPENDIR_SUPPORT, info);
 }
 
 static void serve_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -241,7 +265,9 @@ static const struct fuse_lowlevel_ops operations = {
 	.forget = serve_forget,
 	.getattr = serve_getattr,
 	.readlink = serve_readlink,
+	.open = serve_open,
 	.read = serve_read,
+	.opendir = serve_opendir,
 	.readdir = serve_readdir,
 	.readdirplus = serve_readdirplus,
 	.getxattr = serve_getxattr,
