@@ -34,7 +34,8 @@ struct squash_node {
 	uint64_t size;    /* of a regular file or a link's text; 0 for others */
 };
 
-/* `fd` is borrowed: it must stay open (and is read by pread, at `offset` on). */
+/* `fd` is borrowed: it must stay open.  It is read by pread(2), so its offset stays;
+ * any descriptor of the image does: the file, or the memory file that has arrived. */
 int squash_open(int fd, struct squash **squash, struct err *err);
 void squash_free(struct squash **squash);
 

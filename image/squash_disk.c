@@ -372,25 +372,32 @@ static int data_block(struct disk *disk, uint64_t at, uint32_t header, struct di
 	return rc;
 }
 
+/* Where the metadata block `index` of the fragment table is. */
+static int fragment_block(struct disk *disk, uint32_t index, uint64_t *block, struct err *err)
+{
+	uint64_t chain, at = disk->super.fragment_table + (uint64_t)index * sizeof chain;
+	if (disk->fragment_chain == 0 || disk->fragment_chain_index != index) {
+		int rc = image_bytes(disk, at, &chain, sizeof chain, err);
+		if (rc < 0)
+			return rc;
+		disk->fragment_chain = le64toh(chain);
+		disk->fragment_chain_index = index;
+	}
+	*block = disk->fragment_chain;
+	return 0;
+}
+
 /* The tail of a file: `len` bytes at `skip` of its part of the fragment. */
 static int fragment_read(struct disk *disk, const struct disk_inode *inode, size_t skip,
 			 void *bytes, size_t len, struct err *err)
 {
 	struct { uint64_t start; uint32_t size, unused; } entry;
-	uint64_t chain;
+	struct disk_place at = {.offset = inode->fragment % FRAGMENTS_PER_BLOCK * sizeof entry};
+	struct disk_block *block;
 	if (inode->fragment >= disk->super.fragments || disk->super.fragment_table == UINT64_MAX)
 		return broken(err, "a file names a fragment that is not there");
-	uint64_t index = disk->super.fragment_table +
-			 (uint64_t)(inode->fragment / FRAGMENTS_PER_BLOCK) * sizeof chain;
-	int rc = image_bytes(disk, index, &chain, sizeof chain, err);
-	if (rc < 0)
-		return rc;
-	struct disk_place at = {
-		.block = le64toh(chain),
-		.offset = inode->fragment % FRAGMENTS_PER_BLOCK * sizeof entry,
-	};
-	struct disk_block *block;
-	if ((rc = meta_read(disk, &at, &entry, sizeof entry, err)) < 0 ||
+	int rc = fragment_block(disk, inode->fragment / FRAGMENTS_PER_BLOCK, &at.block, err);
+	if (rc < 0 || (rc = meta_read(disk, &at, &entry, sizeof entry, err)) < 0 ||
 	    (rc = data_block(disk, le64toh(entry.start), le32toh(entry.size), &block, err)) < 0)
 		return rc;
 	uint64_t from = (uint64_t)inode->fragment_offset + skip;

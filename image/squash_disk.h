@@ -41,6 +41,8 @@ struct disk {
 	struct disk_block meta[DISK_META_CACHED], data[DISK_DATA_CACHED];
 	char *packed;       /* block_size bytes: what pread gives */
 	uint64_t tick;
+	uint64_t fragment_chain;      /* the block of the fragment table used last, and */
+	uint32_t fragment_chain_index; /* which it is; at 0: none yet */
 };
 
 /* A place in a chain of metadata blocks. */
