@@ -5,6 +5,10 @@
  * probes each second and TCP_USER_TIMEOUT end the connection after about four
  * seconds without an answer (tcp(7)); a process that died closes it at once.
  *
+ * Frames that are sent before both sides have proven the key wait in `early`.
+ * When sending fails, the end is reported from the loop, after the last words
+ * that the peer may have left for us were read: a daemon that goes says why first.
+ *
  * A callback may free the link while we are still inside of a function of it:
  * `busy` counts us, and the last one out frees.
  */
@@ -33,8 +37,9 @@ struct link {
 	enum link_state state;
 	struct auth auth;
 	const uint8_t *key;
-	struct buf in, out;
-	size_t sent;  /* bytes of `out` that the kernel has */
+	struct buf in, out, early;
+	size_t sent;     /* bytes of `out` that the kernel has */
+	int send_error;  /* errno: nothing is sent any more */
 	const struct link_ops *ops;
 	void *context;
 	int busy;
@@ -65,6 +70,7 @@ static void leave(struct link *link)
 		return;
 	buf_free(&link->in);
 	buf_free(&link->out);
+	buf_free(&link->early);
 	free(link);
 }
 
@@ -101,9 +107,18 @@ static void fail_errno(struct link *link, int number, const char *what)
 	fail(link, &err);
 }
 
+/* Sends no more; what is still to be read, and then the end, come as an event. */
+static void stop_sending(struct link *link, int number)
+{
+	link->send_error = number;
+	link->out.len = link->sent = 0;
+	shutdown(link->fd, SHUT_RDWR);
+	loop_set_events(link->loop, link->fd, EPOLLIN);
+}
+
 static void flush(struct link *link)
 {
-	while (link->state != LINK_CLOSED && link->sent < link->out.len) {
+	while (link->send_error == 0 && link->sent < link->out.len) {
 		ssize_t count = send(link->fd, link->out.data + link->sent,
 				     link->out.len - link->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 		int number = errno;
@@ -112,11 +127,9 @@ static void flush(struct link *link)
 			return;
 		}
 		if (count < 0)
-			return fail_errno(link, number, "send");
+			return stop_sending(link, number);
 		link->sent += (size_t)count;
 	}
-	if (link->state == LINK_CLOSED)
-		return;
 	link->out.len = link->sent = 0;
 	loop_set_events(link->loop, link->fd, EPOLLIN);
 }
@@ -125,31 +138,32 @@ static void queue(struct link *link, const void *bytes, size_t len)
 {
 	buf_add(&link->out, bytes, len);
 	if (link->out.failed)
-		fail_errno(link, ENOMEM, "send");
+		stop_sending(link, ENOMEM);
 }
 
 void link_send(struct link *link, const struct frame *frame)
 {
-	if (link->state == LINK_CLOSED)
+	if (link->state == LINK_CLOSED || link->send_error != 0)
 		return;
-	link->busy++;
-	bool idle = link->out.len == 0;
-	frame_add(&link->out, frame);
-	if (link->out.failed)
-		fail_errno(link, ENOMEM, "send");
-	else if (idle && link->state == LINK_OPEN)
+	bool is_open = link->state == LINK_OPEN, idle = is_open && link->out.len == 0;
+	struct buf *out = is_open ? &link->out : &link->early;
+	frame_add(out, frame);
+	if (out->failed)
+		stop_sending(link, ENOMEM);
+	else if (idle)
 		flush(link);
-	leave(link);
 }
 
 size_t link_backlog(const struct link *link)
 {
-	return link->out.len - link->sent;
+	return link->out.len - link->sent + link->early.len;
 }
 
 static void opened(struct link *link)
 {
 	link->state = LINK_OPEN;
+	queue(link, link->early.data, link->early.len);
+	buf_free(&link->early);
 	link->ops->opened(link->context, link, link->auth.child);
 }
 
@@ -235,6 +249,8 @@ static void receive(struct link *link)
 		return;
 	if (count < 0)
 		return fail_errno(link, number, "receive");
+	if (count == 0 && link->send_error != 0)
+		return fail_errno(link, link->send_error, "send");
 	if (count == 0)
 		return fail_errno(link, ECONNRESET, "the connection was closed");
 	link->in.len += (size_t)count;

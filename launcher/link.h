@@ -36,7 +36,8 @@ int link_accept(struct loop *loop, int take_fd, const uint8_t key[AUTH_KEY_SIZE]
 		const struct link_ops *ops, void *context, struct link **link, struct err *err);
 void link_free(struct link **link);
 
-/* Queues and starts to write.  A failure shows as ops->closed, later. */
+/* Queues and starts to write; before ops->opened it waits for that.  A failure shows as
+ * ops->closed, later, never from inside of this call. */
 void link_send(struct link *link, const struct frame *frame);
 /* Bytes queued and not yet with the kernel. */
 size_t link_backlog(const struct link *link);
