@@ -32,6 +32,7 @@
 #include "common/exitcode.h"
 #include "common/fdpass.h"
 #include "common/loop.h"
+#include "common/remove_tree.h"
 #include "common/squash_super.h"
 #include "runtime/backend.h"
 #include "runtime/descendants.h"
@@ -48,6 +49,8 @@ static const uint64_t kill_tick_ns = 100 * NS_PER_MS;
 struct init {
 	struct loop *loop;
 	int socket_fd, proc_fd;
+	int session_dir_fd;  /* -1: none */
+	char session_name[64];
 	const char *imgfs_path;
 	uint64_t unshare_ns;
 	struct job *job;
@@ -109,6 +112,8 @@ static void finish(struct init *init)
 		waitpid(init->server, NULL, 0);
 		init->server = 0;
 	}
+	if (init->session_dir_fd >= 0)
+		remove_tree(init->session_dir_fd, init->session_name);
 	loop_stop(init->loop, 0);
 }
 
@@ -341,6 +346,13 @@ static void on_spawn(struct init *init, const struct init_msg *msg, const int *f
 	send_msg(init, &answer, NULL);
 }
 
+static void on_session(struct init *init, const struct init_msg *msg, const int *fds)
+{
+	close_fd(&init->session_dir_fd);
+	init->session_dir_fd = fcntl(fds[0], F_DUPFD_CLOEXEC, 3);
+	memcpy(init->session_name, msg->session.name, sizeof init->session_name);
+}
+
 static void on_signal_request(struct init *init, int signo)
 {
 	if (signo == SIGKILL) {
@@ -375,6 +387,9 @@ static void dispatch(struct init *init, const struct init_msg *msg, const int *f
 	case INIT_MSG_SPAWN:
 		if (!stopped)
 			on_spawn(init, msg, fds);
+		break;
+	case INIT_MSG_SESSION:
+		on_session(init, msg, fds);
 		break;
 	case INIT_MSG_SIGNAL:
 		on_signal_request(init, msg->signal.signo);

@@ -192,6 +192,19 @@ int init_client_set_job(struct init_client *client, const struct init_job *job, 
 	return fd < 0 ? fd : enqueue(client, &msg, &fd, 1, err);
 }
 
+int init_client_set_session(struct init_client *client, int dir_fd, const char *name,
+			    struct err *err)
+{
+	struct init_msg msg = {.type = INIT_MSG_SESSION};
+	if (strlen(name) >= sizeof msg.session.name)
+		return err_set(err, ENAMETOOLONG, "session directory %s", name);
+	strcpy(msg.session.name, name);
+	int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return err_errno(err, errno, "session directory for cmpi-init");
+	return enqueue(client, &msg, &fd, 1, err);
+}
+
 int init_client_spawn(struct init_client *client, const struct init_spawn *spawn,
 		      const int take_fds[4], struct err *err)
 {

@@ -59,6 +59,9 @@ void init_msg_pack(const struct init_msg *msg, struct buf *out)
 	case INIT_MSG_SIGNAL:
 		buf_add_u32(out, (uint32_t)msg->signal.signo);
 		break;
+	case INIT_MSG_SESSION:
+		buf_add_str(out, msg->session.name);
+		break;
 	case INIT_MSG_ATTACHED:
 		buf_add_u64(out, msg->attached.unshare_ns);
 		buf_add_u64(out, msg->attached.mount_ns);
@@ -157,6 +160,11 @@ static void fields_parse(struct cursor *cursor, struct init_msg *msg)
 	case INIT_MSG_SPAWN:
 		spawn_parse(cursor, msg);
 		break;
+	case INIT_MSG_SESSION:
+		cursor_str(cursor, msg->session.name, sizeof msg->session.name);
+		cursor->bad = cursor->bad || strchr(msg->session.name, '/') != NULL ||
+			      msg->session.name[0] == '.' || msg->session.name[0] == '\0';
+		break;
 	case INIT_MSG_SIGNAL:
 		msg->signal.signo = (int32_t)cursor_u32(cursor);
 		if (msg->signal.signo <= 0 || msg->signal.signo > SIGNO_MAX)
@@ -209,6 +217,7 @@ size_t init_msg_fd_count(const struct init_msg *msg)
 	case INIT_MSG_ATTACH:
 		return 2;
 	case INIT_MSG_JOB:
+	case INIT_MSG_SESSION:
 	case INIT_MSG_IMAGE_FILE:
 		return 1;
 	case INIT_MSG_SPAWN:

@@ -9,6 +9,7 @@
  *	MEMORY      -                               IMAGE_FILE +1: the empty node-memory file
  *	ATTACH      plan memfd, image               ATTACHED
  *	JOB         job memfd                       (none)
+ *	SESSION     directory                       (none); `name` in it is removed when cmpi-init ends
  *	SPAWN       stdin, stdout, stderr[, pmi]    SPAWNED, later EXITED
  *	SIGNAL      -                               (none)
  *	KILL        -                               EXITED of each rank, GONE
@@ -35,6 +36,7 @@ enum init_msg_type {
 	INIT_MSG_SIGNAL,
 	INIT_MSG_KILL,
 	INIT_MSG_QUIT,
+	INIT_MSG_SESSION,
 	INIT_MSG_IMAGE_FILE = 32,
 	INIT_MSG_ATTACHED,
 	INIT_MSG_SPAWNED,
@@ -84,6 +86,7 @@ struct init_msg {
 		struct { enum init_backend backend; } attach;
 		struct init_spawn spawn;
 		struct { int32_t signo; } signal;
+		struct { char name[64]; } session;        /* one component */
 		struct init_attached attached;
 		struct { uint32_t rank; int32_t pid; } spawned;
 		struct init_exited exited;
