@@ -5,17 +5,12 @@
  * In: events of the ranks' sockets, requests of libpmix, frames of other
  * daemons; all on the loop's thread.  Out: replies, frames, events.  What can
  * be decided without I/O is decided elsewhere: pmi1.c, kvs.c, fence.c,
- * participants.c.
+ * participants.c, modex.c, pmi_env.c.
  *
  * A fence of PMI-1 begins here when the last local rank is in it and carries
  * the keys put since the one before.  Fences of PMIx carry libpmix's bytes.
  * Both are steps of one engine; one that completes is matched with its waiter
  * by its id.
- *
- * Direct modex: the node that wants a rank's data sends (tag, rank) to that
- * rank's node, which asks its libpmix and answers (tag, status, data).  A tag
- * is a counter of the node that made it; the asked node has one of its own
- * towards libpmix and remembers what it stands for.
  */
 #include "pmix/pmi_server.h"
 
@@ -25,8 +20,10 @@
 #include "common/cleanup.h"
 #include "pmix/fence.h"
 #include "pmix/kvs.h"
+#include "pmix/modex.h"
 #include "pmix/participants.h"
 #include "pmix/pmi1_socket.h"
+#include "pmix/pmi_env.h"
 #include "pmix/pmix_host.h"
 
 enum {
@@ -49,14 +46,6 @@ struct waiter {
 	struct pmix_reply *reply;
 };
 
-/* A direct modex: ours (reply) or another node's (node, node_tag). */
-struct modex {
-	struct modex *next;
-	uint64_t tag, node_tag;
-	uint32_t node;
-	struct pmix_reply *reply;
-};
-
 struct pmi_server {
 	struct loop *loop;
 	const struct pmi_job *job;
@@ -70,8 +59,7 @@ struct pmi_server {
 	struct rank *ranks;             /* the local ones */
 	struct pmix_host *pmix;
 	struct waiter *waiters;
-	struct modex *modexes;
-	uint64_t last_tag;
+	struct modex_table modexes;
 };
 
 static void fail(struct pmi_server *server, const struct err *why)
@@ -220,126 +208,91 @@ static void on_collective(struct pmi_server *server, const struct pmix_request *
 	fail(server, &why);
 }
 
-static void receive_fence(struct pmi_server *server, bool going_up, uint32_t source,
-			  const void *payload, size_t len)
+static int receive_fence(struct pmi_server *server, bool going_up, uint32_t source,
+			 const void *payload, size_t len, struct err *err)
 {
 	AUTO_FENCE_STEP struct fence_step step = {0};
-	struct err why = ERR_NONE;
-	if (fence_receive(server->fences, going_up, source, payload, len, &step, &why) < 0)
-		fail(server, &why);
-	else
+	int rc = fence_receive(server->fences, going_up, source, payload, len, &step, err);
+	if (rc == 0)
 		fence_step(server, &step);
+	return rc;
 }
 
 /* --- direct modex -------------------------------------------------------------- */
 
-static struct modex *modex_new(struct pmi_server *server)
+static void send_modex(struct pmi_server *server, uint32_t node, enum pmi_frame type,
+		       const struct buf *frame)
 {
-	struct modex *modex = calloc(1, sizeof *modex);
-	if (modex == NULL)
-		return NULL;
-	modex->tag = ++server->last_tag;
-	modex->next = server->modexes;
-	server->modexes = modex;
-	return modex;
-}
-
-/* Takes it out of the list; NULL: there is none, or it is of the other sort. */
-static struct modex *modex_take(struct pmi_server *server, uint64_t tag, bool ours)
-{
-	for (struct modex **at = &server->modexes; *at != NULL; at = &(*at)->next) {
-		struct modex *modex = *at;
-		if (modex->tag != tag || (modex->reply != NULL) != ours)
-			continue;
-		*at = modex->next;
-		return modex;
-	}
-	return NULL;
+	if (frame->failed)
+		fail_errno(server, ENOMEM, "PMIx direct modex");
+	else
+		server->ops->send_frame(server->context, node, (uint16_t)type, frame->data,
+					frame->len);
 }
 
 static void on_modex(struct pmi_server *server, const struct pmix_request *request)
 {
+	AUTO_BUF struct buf frame = {0};
 	uint32_t node = pmi_job_node_of(server->job, request->rank);
-	struct modex *modex = node == server->job->node ? NULL : modex_new(server);
+	struct modex *modex = node == server->job->node ? NULL : modex_add(&server->modexes);
 	if (modex == NULL) {
 		pmix_reply_send(request->reply, -ENOENT, NULL, 0);
 		return;
 	}
-	AUTO_BUF struct buf frame = {0};
 	modex->reply = request->reply;
-	buf_add_u64(&frame, modex->tag);
-	buf_add_u32(&frame, request->rank);
-	if (frame.failed)
-		fail_errno(server, ENOMEM, "PMIx direct modex");
-	else
-		server->ops->send_frame(server->context, node, PMI_FRAME_DMODEX_REQUEST, frame.data,
-					frame.len);
+	modex_request_add(&frame, &(struct modex_request){modex->tag, request->rank});
+	send_modex(server, node, PMI_FRAME_DMODEX_REQUEST, &frame);
 }
 
-static void send_modex(struct pmi_server *server, const struct modex *modex, int status,
-		       const void *data, size_t len)
+static void answer_modex(struct pmi_server *server, const struct modex *modex, int status,
+			 const char *data, size_t len)
 {
 	AUTO_BUF struct buf frame = {0};
-	buf_add_u64(&frame, modex->node_tag);
-	buf_add_u32(&frame, (uint32_t)-status);
-	buf_add(&frame, data, len);
-	if (frame.failed)
-		fail_errno(server, ENOMEM, "PMIx direct modex");
-	else
-		server->ops->send_frame(server->context, modex->node, PMI_FRAME_DMODEX_REPLY,
-					frame.data, frame.len);
+	modex_reply_add(&frame, &(struct modex_reply){modex->node_tag, -status, data, len});
+	send_modex(server, modex->node, PMI_FRAME_DMODEX_REPLY, &frame);
 }
 
 static void on_modex_ready(struct pmi_server *server, const struct pmix_request *request)
 {
-	AUTO_FREE struct modex *modex = modex_take(server, request->tag, false);
+	AUTO_FREE struct modex *modex = modex_take(&server->modexes, request->tag, false);
 	if (modex != NULL)
-		send_modex(server, modex, request->status, request->data, request->len);
+		answer_modex(server, modex, request->status, request->data, request->len);
 }
 
-static int receive_modex_request(struct pmi_server *server, uint32_t source, struct cursor *cursor,
-				 struct err *err)
+static int receive_modex_request(struct pmi_server *server, uint32_t source, const void *payload,
+				 size_t len, struct err *err)
 {
-	uint64_t tag = cursor_u64(cursor);
-	uint32_t rank = cursor_u32(cursor);
-	if (cursor->bad || cursor_left(cursor) > 0 || find_rank(server, rank) == NULL)
-		return err_set(err, EPROTO, "node %u asked for data of rank %u, which is not here",
-			       source, rank);
-	struct modex *modex = modex_new(server);
+	struct modex_request request;
+	if (modex_request_parse(payload, len, &request) < 0 ||
+	    find_rank(server, request.rank) == NULL || source >= server->job->node_count)
+		return err_set(err, EPROTO, "node %u asked for the data of a rank that is not here",
+			       source);
+	struct modex *modex = modex_add(&server->modexes);
 	if (modex == NULL)
 		return err_errno(err, ENOMEM, "PMIx direct modex");
 	modex->node = source;
-	modex->node_tag = tag;
+	modex->node_tag = request.tag;
 	struct err why = ERR_NONE;
-	if (server->pmix != NULL && pmix_host_fetch(server->pmix, rank, modex->tag, &why) == 0)
+	if (server->pmix != NULL &&
+	    pmix_host_fetch(server->pmix, request.rank, modex->tag, &why) == 0)
 		return 0;
-	modex_take(server, modex->tag, false);
-	send_modex(server, modex, -ENOENT, NULL, 0);
+	modex_take(&server->modexes, modex->tag, false);
+	answer_modex(server, modex, -ENOENT, NULL, 0);
 	free(modex);
 	return 0;
 }
 
-static int receive_modex_reply(struct pmi_server *server, uint32_t source, struct cursor *cursor,
-			       struct err *err)
+static int receive_modex_reply(struct pmi_server *server, uint32_t source, const void *payload,
+			       size_t len, struct err *err)
 {
-	uint64_t tag = cursor_u64(cursor);
-	uint32_t status = cursor_u32(cursor);
-	AUTO_FREE struct modex *modex = cursor->bad ? NULL : modex_take(server, tag, true);
+	struct modex_reply reply;
+	AUTO_FREE struct modex *modex = NULL;
+	if (modex_reply_parse(payload, len, &reply) == 0)
+		modex = modex_take(&server->modexes, reply.tag, true);
 	if (modex == NULL)
 		return err_set(err, EPROTO, "node %u sent data that nobody asked for", source);
-	pmix_reply_send(modex->reply, status ? -EIO : 0, cursor->at, cursor_left(cursor));
+	pmix_reply_send(modex->reply, -reply.status, reply.data, reply.len);
 	return 0;
-}
-
-static void receive_modex(struct pmi_server *server, bool is_request, uint32_t source,
-			  const void *payload, size_t len)
-{
-	struct cursor cursor = cursor_of(payload, len);
-	struct err why = ERR_NONE;
-	int rc = is_request ? receive_modex_request(server, source, &cursor, &why)
-			    : receive_modex_reply(server, source, &cursor, &why);
-	if (rc < 0)
-		fail(server, &why);
 }
 
 /* --- what comes in ---------------------------------------------------------------- */
@@ -414,20 +367,25 @@ static void on_pmix_request(void *context, const struct pmix_request *request)
 void pmi_server_receive(struct pmi_server *server, uint32_t source, uint16_t type,
 			const void *payload, size_t len)
 {
-	struct err why;
+	struct err why = ERR_NONE;
+	int rc = 0;
 	switch (type) {
 	case PMI_FRAME_FENCE_UP:
 	case PMI_FRAME_FENCE_DOWN:
-		receive_fence(server, type == PMI_FRAME_FENCE_UP, source, payload, len);
+		rc = receive_fence(server, type == PMI_FRAME_FENCE_UP, source, payload, len, &why);
 		break;
 	case PMI_FRAME_DMODEX_REQUEST:
+		rc = receive_modex_request(server, source, payload, len, &why);
+		break;
 	case PMI_FRAME_DMODEX_REPLY:
-		receive_modex(server, type == PMI_FRAME_DMODEX_REQUEST, source, payload, len);
+		rc = receive_modex_reply(server, source, payload, len, &why);
 		break;
 	default:
-		err_set(&why, EPROTO, "node %u sent a PMI frame of the unknown type %u", source, type);
-		fail(server, &why);
+		rc = err_set(&why, EPROTO, "node %u sent a PMI frame of the unknown type %u",
+			     source, type);
 	}
+	if (rc < 0)
+		fail(server, &why);
 }
 
 /* --- life ---------------------------------------------------------------------- */
@@ -499,44 +457,12 @@ int pmi_server_start_pmix(struct pmi_server *server, void *topology, struct err 
 			       &server->pmix, err);
 }
 
-/* JSM_JSRUN_PORT: Open MPI 4.1 uses a foreign PMIx server only when one of its
- * "schizo" components knows the launcher; jsm's looks for this name alone, and
- * tells it that binding is not its business (orte/mca/schizo/jsm).
- * MPIR_CVAR_PMI_VERSION: MPICH 5 refuses PMI_SIZE beside PMIX_NAMESPACE without. */
 int pmi_server_env(struct pmi_server *server, struct buf *env, struct err *err)
 {
-	const struct pmi_job *job = server->job;
-	const struct {
-		const char *name;
-		long long value;
-	} vars[] = {
-		{"PMI_FD", job->rank_fd},
-		{"PMI_SIZE", job->rank_count},
-		{"PMI_SPAWNED", 0},
-		{"MPI_LOCALNRANKS", pmi_job_local_count(job)},
-		{"MPIR_CVAR_PMI_VERSION", 1},
-		{"JSM_JSRUN_PORT", 1},
-	};
-	size_t count = sizeof vars / sizeof *vars - (server->pmix == NULL);
-	for (size_t i = 0; i < count; i++) {
-		buf_printf(env, "%s=%lld", vars[i].name, vars[i].value);
-		buf_add_u8(env, 0);
-	}
+	pmi_env_add_common(env, server->job, server->pmix != NULL);
 	if (env->failed)
 		return err_errno(err, ENOMEM, "PMI server");
 	return server->pmix != NULL ? pmix_host_env(server->pmix, env, err) : 0;
-}
-
-static void add_rank_env(struct pmi_server *server, uint32_t number, struct buf *env)
-{
-	buf_printf(env, "PMI_RANK=%u", number);
-	buf_add_u8(env, 0);
-	buf_printf(env, "MPI_LOCALRANKID=%u", number - pmi_job_local_first(server->job));
-	buf_add_u8(env, 0);
-	if (server->pmix == NULL)
-		return;
-	buf_printf(env, "PMIX_RANK=%u", number);
-	buf_add_u8(env, 0);
 }
 
 int pmi_server_add_rank(struct pmi_server *server, uint32_t number, int *client_fd,
@@ -546,7 +472,7 @@ int pmi_server_add_rank(struct pmi_server *server, uint32_t number, int *client_
 	if (rank == NULL || rank->added)
 		return err_set(err, EINVAL, "rank %u is not for this node, or was added before",
 			       number);
-	add_rank_env(server, number, env);
+	pmi_env_add_rank(env, server->job, number, server->pmix != NULL);
 	if (env->failed)
 		return err_errno(err, ENOMEM, "PMI server");
 	if (server->pmix != NULL) {
@@ -578,11 +504,7 @@ void pmi_server_free(struct pmi_server **where)
 		free(waiter->reply);
 		free(waiter);
 	}
-	for (struct modex *modex = server->modexes, *next; modex != NULL; modex = next) {
-		next = modex->next;
-		free(modex->reply);
-		free(modex);
-	}
+	modex_table_free(&server->modexes);
 	fence_engine_free(&server->fences);
 	kvs_free(&server->kvs);
 	free(server->all_nodes);

@@ -45,7 +45,7 @@ enum pmi_frame {
 
 enum pmi_event {
 	PMI_EVENT_CONNECTED,  /* the rank said init (PMI-1) or connected (PMIx) */
-	PMI_EVENT_FENCED,     /* its first fence is complete; PMIx hides fences within one node */
+	PMI_EVENT_FENCED,     /* the first fence of its node is complete; PMIx hides those within one */
 	PMI_EVENT_FINALIZED,  /* it said finalize: its end is no failure of the wire-up */
 };
 
