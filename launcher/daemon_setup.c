@@ -4,16 +4,18 @@
 #include "launcher/daemon_impl.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/close_range.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/exitcode.h"
 #include "common/log.h"
+#include "common/remove_tree.h"
 
 /* What we inherit is for us alone (the launcher's sockets, a PMI descriptor: it is given to
  * cmpi-bcast by name), and each local rank costs three descriptors. */
@@ -84,25 +86,19 @@ int daemon_make_session_dir(struct daemon *daemon, struct err *err)
 	 * under the same name. */
 	snprintf(daemon->session_dir, sizeof daemon->session_dir, "/tmp/cmpirun.%u.XXXXXX",
 		 (unsigned)getuid());
-	if (mkdtemp(daemon->session_dir) != NULL)
-		return 0;
-	int number = errno;
-	daemon->session_dir[0] = '\0';
-	return err_errno(err, number, "session directory in /tmp");
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where)
-{
-	(void)status;
-	(void)type;
-	(void)where;
-	remove(path);
-	return 0;
+	if (mkdtemp(daemon->session_dir) == NULL) {
+		int number = errno;
+		daemon->session_dir[0] = '\0';
+		return err_errno(err, number, "session directory in /tmp");
+	}
+	/* Should we be killed, cmpi-init removes it. */
+	AUTO_FD int tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return init_client_set_session(daemon->init, tmp, strrchr(daemon->session_dir, '/') + 1, err);
 }
 
 void daemon_remove_session_dir(struct daemon *daemon)
 {
 	if (daemon->session_dir[0] != '\0')
-		nftw(daemon->session_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+		remove_tree(AT_FDCWD, daemon->session_dir);
 	daemon->session_dir[0] = '\0';
 }

@@ -441,7 +441,8 @@ static void on_packet(void *context, int fd, uint32_t events)
 
 int init_run(int socket_fd, const char *imgfs_path, struct err *err)
 {
-	struct init init = {.socket_fd = socket_fd, .imgfs_path = imgfs_path, .proc_fd = -1};
+	struct init init = {.socket_fd = socket_fd, .imgfs_path = imgfs_path, .proc_fd = -1,
+			    .session_dir_fd = -1};
 	struct err failure = ERR_NONE;
 	int rc = loop_new(&init.loop, err);
 	if (rc == 0)
@@ -458,6 +459,7 @@ int init_run(int socket_fd, const char *imgfs_path, struct err *err)
 	rank_table_free(&init.ranks);
 	job_free(&init.job);
 	close_fd(&init.proc_fd);
+	close_fd(&init.session_dir_fd);
 	loop_free(&init.loop);
 	return rc;
 }

@@ -322,6 +322,16 @@ static void drop_overridden(struct mount_plan *plan)
 	plan->count = kept;
 }
 
+bool mount_plan_has_bind(const struct mount_plan *plan, const char *source, const char *target)
+{
+	for (size_t i = plan->count; i-- > 0;) {
+		const struct mount_op *op = &plan->ops[i];
+		if (strcmp(op->target, target) == 0)
+			return op->kind == MOUNT_BIND && strcmp(op->source, source) == 0;
+	}
+	return false;
+}
+
 void mount_plan_sort(struct mount_plan *plan)
 {
 	drop_overridden(plan);

@@ -92,6 +92,9 @@ int mount_plan_add_volume(struct mount_plan *plan, const char *text, struct err 
 int mount_plan_add_defaults(struct mount_plan *plan, const struct mount_defaults *defaults,
 			    struct err *err);
 
+/* Is the host's `source` bound to `target`, and is that the last word on it? */
+bool mount_plan_has_bind(const struct mount_plan *plan, const char *source, const char *target);
+
 /* Puts parents before children; of several operations on one target the last stays.
  * mount_plan_pack() demands it. */
 void mount_plan_sort(struct mount_plan *plan);
