@@ -3,8 +3,8 @@
  *
  * The device must be opened inside the user namespace that mounts it; who serves it does not
  * matter.  Order: open, start the server (it reads the image's tables while we mount), mount, and
- * close our copy of the device at once, so that the server's death ends the connection: what would wait for
- * an answer then gets ENOTCONN and does not hang.
+ * close our copy of the device at once, so that the server's death ends the connection: what would
+ * wait for an answer then gets ENOTCONN and does not hang.
  *
  * No permission checks by the kernel (no default_permissions): the image belongs to the caller as a
  * whole, and a file of mode 0600 in it is his as well.

@@ -3,8 +3,8 @@
  *
  * Three mounts, stacked on the process's root: squashfs on a loop device that vanishes with its
  * last user, a tmpfs for what is added, and an overlay of both: squashfs itself cannot take the
- * mount points that the image lacks.  After the pivot the lower two are detached with the old root; the
- * overlay keeps them alive.
+ * mount points that the image lacks.  After the pivot the lower two are detached with the old root;
+ * the overlay keeps them alive.
  */
 #include "runtime/backend.h"
 

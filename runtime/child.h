@@ -29,9 +29,9 @@ struct child {
 
 enum { CHILD_FDS_MAX = 8 };
 
-/* Every descriptor not named is closed if it is close-on-exec.  No signal is blocked in the child; it is
- * killed when this thread dies.  The pid, or -errno; *exec_failed tells whether the errno is that
- * of execve(2). */
+/* Descriptors that are not named are closed if they are close-on-exec.  No signal is blocked in the
+ * child; it is killed when this thread dies.  The pid, or -errno; *exec_failed tells whether the
+ * errno is that of execve(2). */
 pid_t child_spawn(const struct child *child, bool *exec_failed);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * descendants.c - the children of this process, from /proc (descendants.h).
  *
- * /proc/self/task/TID/children (CONFIG_PROC_CHILDREN) is a list of numbers; a kernel without it has the parent
- * in the fourth field of every /proc/PID/stat.  proc_fd is opened before the root is changed: the
- * plan may leave /proc out of the container.
+ * /proc/self/task/TID/children (CONFIG_PROC_CHILDREN) is a list of numbers; a kernel without it has
+ * the parent in the fourth field of every /proc/PID/stat.  proc_fd is opened before the root is
+ * changed: the plan may leave /proc out of the container.
  */
 #include "runtime/descendants.h"
 

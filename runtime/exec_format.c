@@ -1,8 +1,8 @@
 /*
  * exec_format.c - scripts and ELF programs by their first bytes (exec_format.h).  Pure.
  *
- * Only fields that lie in the bytes at hand are read; a program whose PT_INTERP string lies further behind is
- * taken for one without interpreter, which costs a less precise sentence.
+ * Only fields that lie in the bytes at hand are read; a program whose PT_INTERP string lies further
+ * behind is taken for one without interpreter, which costs a less precise sentence.
  */
 #include "runtime/exec_format.h"
 

@@ -1,17 +1,18 @@
 /*
  * imgfs.c - lookup, attributes, reading: between inode numbers and libsquashfuse (imgfs.h).
  *
- * What libsquashfuse keeps is widened after its start: it caches 8 metadata blocks, 1 data block and 3 fragment
- * blocks, which makes an import storm decompress everything dozens of times.  Its caches
- * take any count (squashfuse/cache.h); ours are bounded in bytes, since a block may have 4 KiB or
- * 1 MiB.
+ * What libsquashfuse keeps is widened after its start: it caches 8 metadata blocks, 1 data block
+ * and 3 fragment blocks, which makes an import storm decompress everything dozens of times.  Its
+ * caches take any count (squashfuse/cache.h); ours are bounded in bytes, since a block may have 4
+ * KiB or 1 MiB.
  *
- * Foreign bytes: libsquashfuse 0.1 follows an inode's indices of owner, fragment and attributes into
- * its tables without comparing them with the tables' lengths.  So every inode comes through
+ * Foreign bytes: libsquashfuse 0.1 follows an inode's indices of owner, fragment and attributes
+ * into its tables without comparing them with the tables' lengths.  So every inode comes through
  * inode_get(), which does.
  *
- * Caveat: that library also trusts offsets inside of blocks.  A damaged image can therefore make the server
- * crash, which cmpi-init reports; it has the caller's rights and no more, and so has the image.
+ * Caveat: that library also trusts offsets inside of blocks.  A damaged image can therefore make
+ * the server crash, which cmpi-init reports; it has the caller's rights and no more, and so has the
+ * image.
  */
 #include "runtime/imgfs.h"
 

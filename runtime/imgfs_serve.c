@@ -1,13 +1,13 @@
 /*
  * imgfs_serve.c - libfuse's low-level callbacks, each a few lines over imgfs.h (imgfs_serve.h).
  *
- * The image never changes, so the kernel may keep everything for ever: entries, also those that are not
- * there, attributes, links, pages.  It need not tell us of open and close (ENOSYS, once, for all), and
- * where the image has no extended attributes it need not ask for them at each exec.  What is left is one
- * request for each name, and one for each 128 KiB.
+ * The image never changes, so the kernel may keep everything for ever: entries, also those that are
+ * not there, attributes, links, pages.  It need not tell us of open and close (ENOSYS, once, for
+ * all), and where the image has no extended attributes it need not ask for them at each exec.  What
+ * is left is one request for each name, and one for each 128 KiB.
  *
- * One thread now.  A later one that waits for missing parts of the image, or decompresses ahead, goes in behind
- * serve_read: libfuse allows to answer a request later and from elsewhere.
+ * One thread now.  A later one that waits for missing parts of the image, or decompresses ahead,
+ * goes in behind serve_read: libfuse allows to answer a request later and from elsewhere.
  */
 #define FUSE_USE_VERSION 314
 #include "runtime/imgfs_serve.h"

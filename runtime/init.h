@@ -1,7 +1,8 @@
 /*
  * init.h - cmpi-init: the first process of the container of one node.
  *
- * Makes the namespaces, serves the messages of init_msg.h on one socket, starts, reaps and kills the ranks.
+ * Makes the namespaces, serves the messages of init_msg.h on one socket, starts, reaps and kills
+ * the ranks.
  */
 #ifndef RUNTIME_INIT_H
 #define RUNTIME_INIT_H
@@ -9,7 +10,8 @@
 #include "common/err.h"
 
 /* Runs until QUIT or the end of the socket, and until nothing is left.  All signals must be
- * blocked.  0, or -errno when it could not run at all; failures on the way are told over the socket. */
+ * blocked.  0, or -errno when it could not run at all; failures on the way are told over the
+ * socket. */
 int init_run(int socket_fd, const char *imgfs_path, struct err *err);
 
 #endif

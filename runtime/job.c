@@ -1,8 +1,8 @@
 /*
  * job.c - what all ranks have in common is done once, here (job.h).
  *
- * The working directory is cmpi-init's own, which the ranks inherit; the program is found once; the base
- * environment is merged once, and a rank's few variables are put in for each start.
+ * The working directory is cmpi-init's own, which the ranks inherit; the program is found once; the
+ * base environment is merged once, and a rank's few variables are put in for each start.
  */
 #include "runtime/job.h"
 

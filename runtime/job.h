@@ -11,8 +11,8 @@
 
 struct job;
 
-/* Parses the packed init_job, changes into its working directory, finds the program.  The process's root must be
- * the container's.  0, or the exit status (common/exitcode.h) and *err. */
+/* Parses the packed init_job, changes into its working directory, finds the program.  The process's
+ * root must be the container's.  0, or the exit status (common/exitcode.h) and *err. */
 int job_new(const void *bytes, size_t len, struct job **job, struct err *err);
 void job_free(struct job **job);
 

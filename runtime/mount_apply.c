@@ -4,7 +4,8 @@
  * Where missing mount points are made: in the root itself.  Both back ends give a root that takes
  * mkdir and mknod during set-up and keeps them in memory (cmpi-imgfs by itself, for the kernel's
  * squashfs an overlay), so this code does not know which one it has.  An overlay over FUSE would
- * serve both, but stand in the way of every lookup and open of every rank, and not every site's kernel lets a user mount one.
+ * serve both, but stand in the way of every lookup and open of every rank, and not every site's
+ * kernel lets a user mount one.
  *
  * A plan's own files live in the tmpfs of MOUNT_PLAN_HOME below "files", by number.
  */

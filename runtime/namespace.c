@@ -4,8 +4,8 @@
  * Mounts are received from the host, never sent to it (MS_SLAVE): an automounter keeps working for
  * the directories that a plan binds.
  *
- * Why a failure is explained from a table: unshare(2) says EPERM or ENOSPC for half a dozen switches of
- * an administrator, and only the switch's name helps.
+ * Why a failure is explained from a table: unshare(2) says EPERM or ENOSPC for half a dozen
+ * switches of an administrator, and only the switch's name helps.
  */
 #include "runtime/namespace.h"
 

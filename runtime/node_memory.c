@@ -1,10 +1,10 @@
 /*
  * node_memory.c - where the image lives on a node of a larger job (node_memory.h).
  *
- * A tmpfs mounted with huge=always gives huge pages whatever the system-wide switch for shared memory says,
- * and any user may mount one in his namespace: 1 GiB is there in milliseconds, against 300 ms on
- * pages of 4 KiB.  The mount is never attached and its file never named, so both end with the last
- * descriptor.
+ * A tmpfs mounted with huge=always gives huge pages whatever the system-wide switch for shared
+ * memory says, and any user may mount one in his namespace: 1 GiB is there in milliseconds, against
+ * 300 ms on pages of 4 KiB.  The mount is never attached and its file never named, so both end with
+ * the last descriptor.
  *
  * All bytes are reserved here, and the free memory is compared before: a node that runs out of
  * memory in the middle of a broadcast would not get an error but the OOM killer.

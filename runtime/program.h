@@ -7,8 +7,8 @@
 #include "common/err.h"
 
 /* As a shell does: a name with a slash is taken as it is, relative to the working directory;
- * others are looked up in the PATH of `environment`.  0 and a newly allocated path, or the exit status
- * (common/exitcode.h) and *err. */
+ * others are looked up in the PATH of `environment`.  0 and a newly allocated path, or the exit
+ * status (common/exitcode.h) and *err. */
 int program_find(const char *name, char *const *environment, char **path, struct err *err);
 
 /* Why execve(2) of `path` failed; the exit status, and *err. */

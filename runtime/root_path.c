@@ -1,10 +1,10 @@
 /*
  * root_path.c - openat2(2) inside a root, and making what is missing (root_path.h).
  *
- * Flow: a root's descriptor and a path text in, an O_PATH descriptor out.  root_path_make() opens the whole
- * path; when that fails it makes the parent by itself (recursion, bounded by the path's length),
- * then the last part.  A last part that is there and yet does not open is a dangling link: the walk
- * goes on at "parent/link", which the kernel resolves inside the root like any other path.
+ * Flow: a root's descriptor and a path text in, an O_PATH descriptor out.  root_path_make() opens
+ * the whole path; when that fails it makes the parent by itself (recursion, bounded by the path's
+ * length), then the last part.  A last part that is there and yet does not open is a dangling link:
+ * the walk goes on at "parent/link", which the kernel resolves inside the root like any other path.
  */
 #include "runtime/root_path.h"
 

@@ -1,8 +1,8 @@
 /*
  * user_db.c - one line more in passwd(5) and group(5) (user_db.h).  Pure.
  *
- * The caller's line goes behind the image's: a name that both have keeps the image's meaning for getpwnam(3),
- * and the id, which the image does not have, gives the caller's.
+ * The caller's line goes behind the image's: a name that both have keeps the image's meaning for
+ * getpwnam(3), and the id, which the image does not have, gives the caller's.
  */
 #include "runtime/user_db.h"
 

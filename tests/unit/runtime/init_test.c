@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -581,6 +582,47 @@ static void test_node_memory(void **state)
 	assert_int_equal(memory_of(1ull << 50), -EXITCODE_SETUP);
 }
 
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	if (!written)
+		perror(path);
+	close(fd);
+	return written;
+}
+
+/* In a user namespace of our own we may set its limit of further ones to nothing. */
+static bool forbid_user_namespaces(void)
+{
+	char users[64], groups[64];
+	snprintf(users, sizeof users, "%u %u 1", geteuid(), geteuid());
+	snprintf(groups, sizeof groups, "%u %u 1", getegid(), getegid());
+	return unshare(CLONE_NEWUSER) == 0 && write_file("/proc/self/setgroups", "deny") &&
+	       write_file("/proc/self/uid_map", users) && write_file("/proc/self/gid_map", groups) &&
+	       write_file("/proc/sys/user/max_user_namespaces", "0");
+}
+
+static void test_no_user_namespaces(void **state)
+{
+	(void)state;
+	if (geteuid() == 0)
+		skip();
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct session *session = session_new("true");
+		if (!forbid_user_namespaces() || session_run(session, init_path, imgfs_path) < 0)
+			_exit(2);
+		bool named = strstr(session->err.text, "sysctl user.max_user_namespaces") != NULL;
+		if (!named)
+			fprintf(stderr, "%s\n", session->err.text);
+		_exit(named && session->exit_code == EXITCODE_SETUP ? 0 : 1);
+	}
+	int status = -1;
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
 /* ---- permissions taken away (only where root can give itself a /dev) ---- */
 
 static void test_no_fuse(void **state)
@@ -634,6 +676,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_server_killed),
 	cmocka_unit_test(test_kernel_needs_root),
 	cmocka_unit_test(test_node_memory),
+	cmocka_unit_test(test_no_user_namespaces),
 	cmocka_unit_test(test_no_fuse),
 };
 
@@ -698,7 +741,8 @@ static int run_suite(enum init_backend wanted, bool drop)
 	pid_t pid = fork();
 	if (pid == 0) {
 		backend = wanted;
-		if (drop && (setgid(test_uid) < 0 || setuid(test_uid) < 0))
+		/* Dumpable again: else /proc/self would stay root's. */
+		if (drop && (setgid(test_uid) < 0 || setuid(test_uid) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0))
 			_exit(99);
 		printf("-- uid %u, %s\n", geteuid(), wanted == INIT_BACKEND_KERNEL ? "kernel" : "FUSE");
 		_exit(cmocka_run_group_tests_name("init", tests, NULL, NULL));
