@@ -16,7 +16,7 @@ char *buf_reserve(struct buf *buf, size_t more)
 		return NULL;
 	}
 	size_t want = buf->len + more;
-	if (want > buf->size) {
+	if (want > buf->size || buf->data == NULL) {
 		size_t size = buf->size ? buf->size : 256;
 		while (size < want)
 			size *= 2;

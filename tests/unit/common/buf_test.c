@@ -80,6 +80,17 @@ static void consume_drops_the_front(void **state)
 	assert_memory_equal(buf.data, "x", 1);
 }
 
+/* Room for nothing is room, not the NULL that means no memory. */
+static void nothing_can_be_added(void **state)
+{
+	AUTO_BUF struct buf buf = {0};
+	(void)state;
+	buf_add(&buf, NULL, 0);
+	assert_non_null(buf_reserve(&buf, 0));
+	assert_int_equal(buf.len, 0);
+	assert_false(buf.failed);
+}
+
 static void failure_is_remembered(void **state)
 {
 	AUTO_BUF struct buf buf = {0};
@@ -144,6 +155,7 @@ int main(void)
 		cmocka_unit_test(what_is_added_is_read),
 		cmocka_unit_test(printf_grows),
 		cmocka_unit_test(consume_drops_the_front),
+		cmocka_unit_test(nothing_can_be_added),
 		cmocka_unit_test(failure_is_remembered),
 		cmocka_unit_test(short_reads_are_bad_for_good),
 		cmocka_unit_test(bad_strings_are_refused),
