@@ -35,9 +35,12 @@ struct pmix_host {
 	pmix_topology_t topology;
 };
 
-/* native: the kernel's word for who a client is; munge would ask its daemon. */
+/* native: the kernel's word for who a client is; munge would ask its daemon.
+ * disable_dlopen: none of libpmix's plug-ins (compression, workload managers' settings) serves
+ * this daemon, and looking for them costs a millisecond. */
 static const char *const settings[][2] = {
 	{"PMIX_MCA_psec", "native"},
+	{"PMIX_MCA_mca_base_component_disable_dlopen", "1"},
 };
 
 extern char **environ;
