@@ -20,7 +20,7 @@ static void test_hello_then_messages(void **state)
 	int ends[2];
 	struct err err = ERR_NONE;
 	struct bcast_hello hello;
-	AUTO_BUF struct buf in = {0}, out = {0};
+	AUTO_BUF struct buf in = {0};
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	struct bcast_msg msg = {.type = BCAST_MSG_HELLO,
 				.hello = {.card = {"card", 4}, .image_path = "/a"}};
@@ -41,7 +41,7 @@ static void test_no_hello(void **state)
 	int ends[2];
 	struct err err = ERR_NONE;
 	struct bcast_hello hello;
-	AUTO_BUF struct buf in = {0}, half = {0}, wrong = {0};
+	AUTO_BUF struct buf half = {0}, wrong = {0};
 	struct bcast_msg msg = {.type = BCAST_MSG_PROGRESS};
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);

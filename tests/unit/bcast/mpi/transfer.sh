@@ -10,6 +10,7 @@ for ranks in 1 2 3 5; do
 done
 if [[ ${CMPIRUN_TEST_LARGE-} == 1 ]]; then
 	echo "3 GB"
+	limit=280
 	run_mpi 3 "$check" "$dir" large || fail "3 GB: status $?"
 fi
 echo passed
