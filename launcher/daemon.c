@@ -310,6 +310,7 @@ static int start(struct daemon *daemon, struct err *err)
 	int rc = loop_new(&daemon->loop, err);
 	if (rc == 0)
 		rc = start_init(daemon, err);  /* first: its work goes on beside ours */
+	daemon_raise_limits();
 	if (rc == 0)
 		rc = daemon_watch_signals(daemon, err);
 	if (rc < 0)

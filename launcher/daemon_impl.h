@@ -133,5 +133,7 @@ int daemon_make_session_dir(struct daemon *daemon, struct err *err);
 void daemon_remove_session_dir(struct daemon *daemon);
 int daemon_watch_signals(struct daemon *daemon, struct err *err);
 void daemon_prepare_process(void);
+/* Each local rank costs us three descriptors.  After cmpi-init was started: ranks have its limits. */
+void daemon_raise_limits(void);
 
 #endif

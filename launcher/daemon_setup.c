@@ -17,21 +17,25 @@
 #include "common/log.h"
 #include "common/remove_tree.h"
 
-/* What we inherit is for us alone (the launcher's sockets, a PMI descriptor: it is given to
- * cmpi-bcast by name), and each local rank costs three descriptors. */
+/* What we inherit is for us alone: the launcher's sockets, a PMI descriptor (it is given to
+ * cmpi-bcast by name). */
 void daemon_prepare_process(void)
 {
-	struct rlimit limit;
 	/* Linux 5.11; where it is missing, strangers' descriptors are inherited as ever. */
 	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			open("/dev/null", O_RDWR);  /* the lowest free number: fd itself */
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 	signal(SIGPIPE, SIG_IGN);
+}
+
+void daemon_raise_limits(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* -- signals ------------------------------------------------------------ */
