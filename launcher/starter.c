@@ -155,7 +155,7 @@ int starter_choose(const struct options *options, const struct hosts *hosts,
 struct words {
 	char **argv;
 	size_t count;
-	bool failed;
+	bool failed, have_daemon;
 };
 
 static void add_word(struct words *words, const char *text, size_t len)
@@ -243,8 +243,10 @@ static int expand_word(const char *text, size_t len, const struct starter_values
 		i += name_len + 1;
 	}
 	words->failed = words->failed || word.failed;
-	if (wanted && !word.failed && word.len > 0)
-		add_word(words, word.data, word.len);
+	if (!wanted || word.failed || word.len == 0)
+		return 0;
+	add_word(words, word.data, word.len);
+	words->have_daemon = words->have_daemon || memmem(text, len, "{daemon}", 8) != NULL;
 	return 0;
 }
 
@@ -280,7 +282,7 @@ int starter_expand(const char *command, const char *template, const struct start
 		add_word(&words, command, strlen(command));
 	while (rc == 0 && (rc = next_word(&rest, &word, err)) > 0)
 		rc = expand_word(word.data, word.len, values, &words, err);
-	if (rc == 0 && strstr(template, "{daemon}") == NULL)
+	if (rc == 0 && !words.have_daemon)
 		add_word(&words, values->daemon, strlen(values->daemon));
 	if (rc == 0 && (words.failed || word.failed))
 		rc = err_errno(err, ENOMEM, "launcher");

@@ -54,6 +54,7 @@ static void templates_expand(void **state)
 		{"-f {hostfile}", "[cmd][-f][/tmp/hf][/l/cmpid]"},
 		{"{export} {daemon}", "[cmd][-x][CMPIRUN_PLAN][-x][CMPIRUN_PLAN_1][/l/cmpid]"},
 		{"-c {cpus} --c={cpus} x", "[cmd][-c][x][/l/cmpid]"},
+		{"{daemon}{root} x", "[cmd][x][/l/cmpid]"},
 		{"{root} x", "[cmd][x][/l/cmpid]"},
 		{"'a b' \"c 'd'\" e'f g'h", "[cmd][a b][c 'd'][ef gh][/l/cmpid]"},
 		{"a '' b \"\"", "[cmd][a][][b][][/l/cmpid]"},
