@@ -176,8 +176,12 @@ static void each_option_is_in_help_and_man_page(void **state)
 		if (o->names == NULL || o->help == NULL || o->kind == OPT_REFUSED)
 			continue;
 		memcpy(name, o->names, strcspn(o->names, " "));
-		for (const char *at = name; *at != '\0'; at++)
-			strncat(strcat(escaped, *at == '-' ? "\\" : ""), at, 1);
+		size_t len = 0;
+		for (const char *at = name; *at != '\0'; at++) {
+			if (*at == '-')
+				escaped[len++] = '\\';
+			escaped[len++] = *at;
+		}
 		buf_must_have(&help, name);
 		buf_must_have(&man, escaped);
 	}
