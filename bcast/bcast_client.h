@@ -2,13 +2,14 @@
  * bcast_client.h - cmpid's end of cmpi-bcast, on the event loop.
  *
  * The process inherits the environment, so that it is the MPI rank of the place's launcher; a
- * descriptor that PMI_FD names stays open in it, if it is not close-on-exec in cmpid.  Events come from the loop, never from
- * inside a function here; an event function may call anything here, bcast_client_free() included.
+ * descriptor that PMI_FD names stays open in it, if it is not close-on-exec in cmpid.  Events
+ * come from the loop, never from inside a function here; an event function may call anything
+ * here, bcast_client_free() included.
  *
  * The order of events: session, progress ..., then done or failed, then ended.  A process that
- * ends without done or failed (killed, or MPI aborted) gives failed all the same, with
- * the reason, before ended.  The client watches the death itself (a pidfd, Linux 5.3) and reaps
- * it: nobody else may wait for that pid or for any child (no waitpid(-1)).
+ * ends without done or failed (killed, or MPI aborted) gives failed all the same, with the
+ * reason, before ended.  The client watches the death itself (a pidfd, Linux 5.3) and reaps it:
+ * nobody else may wait for that pid or for any child (no waitpid(-1)).
  */
 #ifndef BCAST_BCAST_CLIENT_H
 #define BCAST_BCAST_CLIENT_H
@@ -38,8 +39,9 @@ struct bcast_client_events {
 struct bcast_client_options {
 	const char *bcast_path;            /* cmpi-bcast.mpich or cmpi-bcast.openmpi */
 	char *const *environment;          /* NULL: that of this process */
-	int image_fd;                      /* the node's memory file, read-write; what is in it is replaced, and its
-					    * size set.  -1: none; then an image at rank 0 is a failure */
+	/* The node's memory file, read-write; what is in it is replaced, and its size set.  -1: none;
+	 * then an image at rank 0 is a failure. */
+	int image_fd;
 	const struct bcast_hello *hello;   /* copied */
 };
 

@@ -2,14 +2,14 @@
  * bcast_msg.c - the words between cmpid and cmpi-bcast, to bytes and back (bcast_msg.h).  Pure;
  * fuzzed by tests/fuzz/bcast/bcast_msg_fuzz.c.
  *
- * In: message values, or the payload of one frame.  Out: frames, or message values whose blobs point
- * into the payload.
+ * In: message values, or the payload of one frame.  Out: frames, or message values whose blobs
+ * point into the payload.
  *
- * Invariants: a parsed message is inside every bound of the header, its payload was used up to the
- * last byte, and a parsed SESSION has rank < size and exactly `size` cards.
+ * Invariants: a parsed message is inside every bound of the header, its payload was used up to
+ * the last byte, and a parsed SESSION has rank < size and exactly `size` cards.
  *
- * Caveat: the number of cards is foreign, so the array for them is sized only after checking that the
- * payload can hold that many (each takes at least its length word).
+ * Caveat: the number of cards is foreign, so the array for them is sized only after checking that
+ * the payload can hold that many (each takes at least its length word).
  */
 #include "bcast/bcast_msg.h"
 

@@ -50,8 +50,9 @@ struct bcast_blob {
 struct bcast_hello {
 	struct bcast_blob card;     /* at most BCAST_CARD_MAX */
 	struct bcast_blob plan;     /* at most BCAST_PLAN_MAX; only that of rank 0 counts */
-	uint32_t node_count;        /* ranks that must be there, 0: not known; guards against an MPI that
-				     * does not understand the launcher and runs as N singletons */
+	/* Ranks that must be there, 0: not known.  Guards against an MPI that does not understand the
+	 * launcher and runs as N singletons. */
+	uint32_t node_count;
 	char image_path[PATH_MAX];  /* only that of rank 0 counts; "": no image is moved */
 };
 
@@ -70,8 +71,9 @@ struct bcast_progress {
 struct bcast_done {
 	uint64_t bytes;                     /* the image's size */
 	uint8_t digest[BCAST_DIGEST_SIZE];  /* of size and chunks' hashes (bcast/manifest.h) */
-	/* Durations on this node: MPI_Init; cards, plan and key; allocation of memory; reads of the file (rank 0,
-	 * inside transfer); from the first chunk to the last; the rest of the verification. */
+	/* Durations on this node: MPI_Init; cards, plan and key; allocation of memory; reads of the
+	 * file (rank 0, inside transfer); from the first chunk to the last; the rest of the
+	 * verification. */
 	uint64_t init_ns, exchange_ns, land_ns, read_ns, transfer_ns, verify_ns;
 };
 

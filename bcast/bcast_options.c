@@ -1,5 +1,6 @@
 /*
- * bcast_options.c - a table and what its entries mean (bcast_options.h).  Pure: argv in, a value out.
+ * bcast_options.c - a table and what its entries mean (bcast_options.h).  Pure: argv in, a value
+ * out.
  */
 #include "bcast/bcast_options.h"
 
@@ -14,7 +15,8 @@ const struct opt bcast_option_table[] = {
 	 "Read every copy back from its file system and compare again. (What came over the network is "
 	 "always verified.)"},
 	{OPTION_PROGRESS, OPT_FLAG, "--progress", NULL, "Tell on stderr how much has been copied."},
-	{OPTION_JSON, OPT_FLAG, "--json", NULL, "Print one line of JSON at the end: bytes, nodes, digest, durations."},
+	{OPTION_JSON, OPT_FLAG, "--json", NULL,
+	 "Print one line of JSON at the end: bytes, nodes, digest, durations."},
 	{OPTION_HELP, OPT_FLAG, "--help -h", NULL, "Print this and end."},
 	{OPTION_VERSION, OPT_FLAG, "--version", NULL, "Print the version and end."},
 	/* Between cmpid and cmpi-bcast alone: not shown. */

@@ -1,8 +1,8 @@
 /*
  * control.c - HELLO in, the other messages out (control.h).
  *
- * cmpi-bcast has nothing else to do while it waits for the HELLO, and cmpid reads what it is sent from an event
- * loop, so plain blocking calls do.
+ * cmpi-bcast has nothing else to do while it waits for the HELLO, and cmpid reads what it is sent
+ * from an event loop, so plain blocking calls do.
  */
 #include "bcast/control.h"
 

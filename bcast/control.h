@@ -1,5 +1,6 @@
 /*
- * control.h - cmpi-bcast's end of the socket to cmpid: blocking, but for the look at whether it lives.
+ * control.h - cmpi-bcast's end of the socket to cmpid: blocking, but for the look at whether it
+ * lives.
  */
 #ifndef BCAST_CONTROL_H
 #define BCAST_CONTROL_H

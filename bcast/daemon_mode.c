@@ -1,11 +1,11 @@
 /*
  * daemon_mode.c - the session as cmpid wants it (daemon_mode.h).
  *
- * HELLO in → MPI_Init → cards, plan and key → SESSION out (cmpid builds its tree now) → the image →
- * DONE out, descriptors closed → MPI_Finalize.
+ * HELLO in → MPI_Init → cards, plan and key → SESSION out (cmpid builds its tree now) → the image
+ * → DONE out, descriptors closed → MPI_Finalize.
  *
- * cmpid's death is ours: at once by the kernel (PR_SET_PDEATHSIG), and by the end of the socket, for
- * which every wait looks.  A failure is told to cmpid; it ends the job in good order.  Only
+ * cmpid's death is ours: at once by the kernel (PR_SET_PDEATHSIG), and by the end of the socket,
+ * for which every wait looks.  A failure is told to cmpid; it ends the job in good order.  Only
  * when the session is broken and cmpid does not react do we end it by MPI_Abort.
  */
 #include "bcast/daemon_mode.h"

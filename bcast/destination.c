@@ -1,9 +1,9 @@
 /*
  * destination.c - writes beside, then renames (destination.h).
  *
- * The file has no name at all while it is filled (O_TMPFILE, open(2)), so that even a SIGKILL leaves
- * nothing behind.  File systems without that get a temporary name in the same directory, which
- * is removed on every way out but that one.
+ * The file has no name at all while it is filled (O_TMPFILE, open(2)), so that even a SIGKILL
+ * leaves nothing behind.  File systems without that get a temporary name in the same directory,
+ * which is removed on every way out but that one.
  */
 #include "bcast/destination.h"
 

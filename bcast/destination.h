@@ -22,7 +22,8 @@ struct destination {
 int destination_open(const char *path, const char *source_name, struct destination *destination,
 		     struct err *err);
 
-/* Gives it mode (the permission bits of 0777), modification time and its name, replacing what had it. */
+/* Gives it mode (the permission bits of 0777), modification time and its name, replacing what had
+ * it. */
 int destination_commit(struct destination *destination, mode_t mode, const struct timespec *mtime,
 		       struct err *err);
 

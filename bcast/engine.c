@@ -1,19 +1,21 @@
 /*
  * engine.c - runs any schedule (engine.h).
  *
- * In: a schedule, a mapping, at rank 0 a file.  Out: the mapping filled on every rank, hashed on the way.
+ * In: a schedule, a mapping, at rank 0 a file.  Out: the mapping filled on every rank, hashed on
+ * the way.
  *
- * One loop, no thread.  A turn: take what MPI has completed; post sends of chunks that are here and
- * receives of those to come; then one slice of other work: rank 0 reads and hashes what it read while it is in the
- * cache, the others hash what has arrived when MPI had nothing to tell.  A slice is short against the time
- * of a window of chunks, so the network does not run dry meanwhile.
+ * One loop, no thread.  A turn: take what MPI has completed; post sends of chunks that are here
+ * and receives of those to come; then one slice of other work: rank 0 reads and hashes what it
+ * read while it is in the cache, the others hash what has arrived when MPI had nothing to tell.
+ * A slice is short against the time of a window of chunks, so the network does not run dry
+ * meanwhile.
  *
  * Invariants
  * - Chunks of one tree are sent and received in order, with the tree's number as tag; MPI keeps
  *   the order between two ranks, so a message needs no header and goes straight to its place.
- * - Per rank and tree each chunk is exactly one message in and one a child out.  A chunk that rank 0
- *   cannot deliver travels as a message of length 0 (no chunk is empty), so after a failure every posted receive still
- *   finds its message and nothing has to be cancelled.
+ * - Per rank and tree each chunk is exactly one message in and one a child out.  A chunk that
+ *   rank 0 cannot deliver travels as a message of length 0 (no chunk is empty), so after a
+ *   failure every posted receive still finds its message and nothing has to be cancelled.
  * - A chunk is sent on only after it is here, from where it is.
  *
  * Caveat: while rank 0 is blocked in a read, MPI makes no progress there; a file system with long
@@ -246,7 +248,8 @@ static bool is_moved(const struct engine *engine)
 	return true;
 }
 
-/* One turn.  A failure to read is kept in *reading, and the loop goes on to tell it; any other one ends it. */
+/* One turn.  A failure to read is kept in *reading, and the loop goes on to tell it; any other
+ * one ends it. */
 static int turn(struct engine *engine, struct err *reading, struct err *err)
 {
 	int completed, rc;

@@ -25,8 +25,9 @@ struct engine_job {
 	void *context;
 };
 
-/* Collective.  When it returns, unless the session is broken, nothing is under way any more.  *lost: chunks have not come
- * because rank 0 failed; rank 0 itself returns its failure.  Any other failure breaks the session. */
+/* Collective.  When it returns, unless the session is broken, nothing is under way any more.
+ * *lost: chunks have not come because rank 0 failed; rank 0 itself returns its failure.  Any
+ * other failure breaks the session. */
 int engine_run(struct session *session, const struct engine_job *job, bool *lost,
 	       struct err *err);
 

@@ -2,10 +2,11 @@
  * exchange.c - one small broadcast, one allgather, then the blobs (exchange.h).
  *
  * The daemons wait for this to build their tree while the image travels, so it is few, small
- * steps: header from rank 0 → lengths of the cards → (does everybody have the memory?) → plan and cards.
+ * steps: header from rank 0 → lengths of the cards → (does everybody have the memory?) → plan and
+ * cards.
  *
- * The key is made by rank 0 and known to whoever is in the MPI session: that is the trust that the
- * launcher gave us.
+ * The key is made by rank 0 and known to whoever is in the MPI session: that is the trust that
+ * the launcher gave us.
  */
 #include "bcast/exchange.h"
 

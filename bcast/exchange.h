@@ -12,8 +12,8 @@ struct exchange {
 	char *plan, *cards;
 };
 
-/* Collective.  Each rank gives its HELLO; image_size counts on rank 0 alone.  A failure is the same on all ranks,
- * unless the session is broken; then and always exchange_free() is due. */
+/* Collective.  Each rank gives its HELLO; image_size counts on rank 0 alone.  A failure is the
+ * same on all ranks, unless the session is broken; then and always exchange_free() is due. */
 int exchange_run(struct session *session, const struct bcast_hello *hello, uint64_t image_size,
 		 struct exchange *exchange, struct bcast_failed *failed);
 /* Also wipes the key. */

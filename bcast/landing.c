@@ -1,16 +1,18 @@
 /*
  * landing.c - allocates and maps the file that the image lands in (landing.h).
  *
- * In: an open file (of a tmpfs, a memfd, or on a disk) and a size.  Out: a mapping that MPI receives
- * into and reads forward from, so there is no copy between the wire and where the image stays.
+ * In: an open file (of a tmpfs, a memfd, or on a disk) and a size.  Out: a mapping that MPI
+ * receives into and reads forward from, so there is no copy between the wire and where the image
+ * stays.
  *
- * All space is allocated before the first byte moves: with a sparse file a full tmpfs shows as SIGBUS in
- * the middle of the broadcast, and a lack of memory as the kernel's OOM killer, with no word to the user.  It
- * is also the fast way: fallocate on huge pages takes milliseconds a GiB.  A tmpfs does not know the node's free memory (its size is a limit,
- * not a reservation), so that is compared too.
+ * All space is allocated before the first byte moves: with a sparse file a full tmpfs shows as
+ * SIGBUS in the middle of the broadcast, and a lack of memory as the kernel's OOM killer, with no
+ * word to the user.  It is also the fast way: fallocate on huge pages takes milliseconds a GiB.
+ * A tmpfs does not know the node's free memory (its size is a limit, not a reservation), so that
+ * is compared too.
  *
- * Caveats: a memory limit of a control group is not looked at.  On a file system without fallocate
- * (some NFS) the space is only compared, not allocated.
+ * Caveats: a memory limit of a control group is not looked at.  On a file system without
+ * fallocate (some NFS) the space is only compared, not allocated.
  */
 #include "bcast/landing.h"
 

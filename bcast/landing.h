@@ -16,15 +16,16 @@ struct landing {
 	size_t reserved_size;
 };
 
-/* Gives the file behind `fd` (read-write, regular; stays the caller's, and may be closed) `size` bytes,
- * allocates all of them and maps them shared: a write to the mapping cannot fail afterwards.
- * -ENOSPC when there is no room, -ENOMEM when the node's memory is too small: both with the numbers.
- * *landing needs no landing_close() after a failure. */
+/* Gives the file behind `fd` (read-write, regular; stays the caller's, and may be closed) `size`
+ * bytes, allocates all of them and maps them shared: a write to the mapping cannot fail
+ * afterwards. -ENOSPC when there is no room, -ENOMEM when the node's memory is too small: both
+ * with the numbers. *landing needs no landing_close() after a failure. */
 int landing_open(int fd, uint64_t size, struct landing *landing, struct err *err);
 /* Unmaps; the file stays. Idempotent. */
 void landing_close(struct landing *landing);
 
-/* Pure: MemAvailable of the text of /proc/meminfo (proc(5)) in bytes; UINT64_MAX when it is not there. */
+/* Pure: MemAvailable of the text of /proc/meminfo (proc(5)) in bytes; UINT64_MAX when it is not
+ * there. */
 uint64_t landing_memory_available(const char *meminfo);
 
 #endif

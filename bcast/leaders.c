@@ -1,8 +1,9 @@
 /*
  * leaders.c - names in, a smaller session out (leaders.h).
  *
- * MPI_Comm_split_type(SHARED) would ask who can share memory, which ranks of two virtual nodes on one
- * host can; the question here is who shares a file name, and the processor name is nearer to that.
+ * MPI_Comm_split_type(SHARED) would ask who can share memory, which ranks of two virtual nodes on
+ * one host can; the question here is who shares a file name, and the processor name is nearer to
+ * that.
  */
 #include "bcast/leaders.h"
 

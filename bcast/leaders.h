@@ -7,9 +7,9 @@
 #include "bcast/session.h"
 #include "common/err.h"
 
-/* Collective over `all`.  *leaders becomes a session of the lowest rank of each node (by processor name: a
- * node's ranks share it, and virtual nodes of one host do not), in the order of `all`, with its watch; rank 0 is among
- * them.  On the other ranks its size is 0. */
+/* Collective over `all`.  *leaders becomes a session of the lowest rank of each node (by
+ * processor name: a node's ranks share it, and virtual nodes of one host do not), in the order of
+ * `all`, with its watch; rank 0 is among them.  On the other ranks its size is 0. */
 int leaders_keep(struct session *all, struct session *leaders, struct err *err);
 void leaders_free(struct session *leaders);
 

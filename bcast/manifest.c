@@ -3,9 +3,9 @@
  *
  * In: a growing prefix of the file.  Out: one hash a chunk, and the hash of hashes.
  *
- * The caller has other things to do between two pieces (MPI wants to be polled), so hashing is cut by
- * a budget, and XXH3's streaming state carries over.  Invariant: `hashed` is the number of bytes
- * of the file that went into the state, from 0 on without gap.
+ * The caller has other things to do between two pieces (MPI wants to be polled), so hashing is
+ * cut by a budget, and XXH3's streaming state carries over.  Invariant: `hashed` is the number of
+ * bytes of the file that went into the state, from 0 on without gap.
  */
 #include "bcast/manifest.h"
 

@@ -1,8 +1,9 @@
 /*
- * schedule.c - the trees (schedule.h).  Pure: a kind, a rank and a size in, the rank's neighbours out.
+ * schedule.c - the trees (schedule.h).  Pure: a kind, a rank and a size in, the rank's neighbours
+ * out.
  *
- * Invariants (tests/unit/bcast/schedule_test.c, for every size up to 600): in each tree every rank but
- * 0 has exactly one parent, which names it as its child, and rank 0 is reached from all.
+ * Invariants (tests/unit/bcast/schedule_test.c, for every size up to 600): in each tree every
+ * rank but 0 has exactly one parent, which names it as its child, and rank 0 is reached from all.
  */
 #include "bcast/schedule.h"
 

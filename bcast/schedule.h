@@ -2,8 +2,8 @@
  * schedule.h - who sends what to whom.  Pure.
  *
  * A schedule is one or more spanning trees over the ranks, all rooted at rank 0.  Chunk i travels
- * along tree i mod tree_count, in order.  The engine (engine.h) runs any schedule; what a
- * kind is good for:
+ * along tree i mod tree_count, in order.  The engine (engine.h) runs any schedule; what a kind is
+ * good for:
  *
  *	chain      each rank to the next: the bandwidth of the link whatever the number of nodes, but
  *	           (size - 1) chunks of delay until the last one has all.  Best for few nodes.

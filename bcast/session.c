@@ -1,9 +1,9 @@
 /*
  * session.c - waiting and agreeing (session.h).
  *
- * Everything collective is non-blocking underneath: MPI's own blocking calls spin without a look to the
- * left or right, so a daemon that died would leave a spinning process behind, and on a machine with more
- * ranks than cores they take the core from the one that they wait for.
+ * Everything collective is non-blocking underneath: MPI's own blocking calls spin without a look
+ * to the left or right, so a daemon that died would leave a spinning process behind, and on a
+ * machine with more ranks than cores they take the core from the one that they wait for.
  */
 #include "bcast/session.h"
 

@@ -1,14 +1,14 @@
 /*
  * session.h - the ranks of one MPI session, and what they agree on.  (Uses MPI.)
  *
- * Functions marked collective are called by all ranks in the same order.  No wait in here is blind:
- * it polls MPI, gives the core to others between two polls, and looks at `watch` some hundred times
- * a second.
+ * Functions marked collective are called by all ranks in the same order.  No wait in here is
+ * blind: it polls MPI, gives the core to others between two polls, and looks at `watch` some
+ * hundred times a second.
  *
- * Two sorts of failure.  One that a rank found by itself (no memory, a file that is not there) is told
- * to all by session_agree(), and the session goes on to an orderly end.  When MPI itself fails, or
- * watch says so, the session is `broken`: nothing can be agreed on any more, and nothing but
- * session_abort(), or just to end, is left.
+ * Two sorts of failure.  One that a rank found by itself (no memory, a file that is not there) is
+ * told to all by session_agree(), and the session goes on to an orderly end.  When MPI itself
+ * fails, or watch says so, the session is `broken`: nothing can be agreed on any more, and
+ * nothing but session_abort(), or just to end, is left.
  */
 #ifndef BCAST_SESSION_H
 #define BCAST_SESSION_H
@@ -32,7 +32,8 @@ struct session {
 	uint64_t watched_ns;  /* clock of the last look */
 };
 
-/* MPI_Init, and a communicator of all ranks whose errors are returned.  The caller sets the watch. */
+/* MPI_Init, and a communicator of all ranks whose errors are returned.  The caller sets the
+ * watch. */
 int session_open(struct session *session, struct err *err);
 /* MPI_Finalize; not when broken. */
 void session_close(struct session *session);
@@ -52,9 +53,10 @@ int session_check(struct session *session, int code, const char *what, struct er
 int session_broadcast(struct session *session, int root, void *bytes, size_t len,
 		      struct err *err);
 
-/* Collective: has anybody failed?  Each rank gives its own failure, or one of number 0.  Returns 0 when
- * all are well; else -errno, the same on every rank, and *failed is that of the lowest rank that failed,
- * with its node's name in front.  When the session breaks, *failed is our own reason. */
+/* Collective: has anybody failed?  Each rank gives its own failure, or one of number 0.  Returns
+ * 0 when all are well; else -errno, the same on every rank, and *failed is that of the lowest
+ * rank that failed, with its node's name in front.  When the session breaks, *failed is our own
+ * reason. */
 int session_agree(struct session *session, int exit_code, const struct err *mine,
 		  struct bcast_failed *failed);
 

@@ -1,13 +1,13 @@
 /*
  * source.c - reads the file that all nodes get (source.h).
  *
- * Every byte of the file is read exactly once in the whole job, and straight to where it stays: the
- * file system of a machine with thousands of nodes has other clients.  So there is no mmap of the
- * source (pages could be dropped and read again), and a read that fell short goes on behind
+ * Every byte of the file is read exactly once in the whole job, and straight to where it stays:
+ * the file system of a machine with thousands of nodes has other clients.  So there is no mmap of
+ * the source (pages could be dropped and read again), and a read that fell short goes on behind
  * what it got.
  *
- * Caveat: a change in the middle of the file that keeps size and mtime is not seen; a writer that does
- * that deceives everybody.
+ * Caveat: a change in the middle of the file that keeps size and mtime is not seen; a writer that
+ * does that deceives everybody.
  */
 #include "bcast/source.h"
 

@@ -21,7 +21,8 @@ struct source {
 	uint64_t read_ns;       /* spent in reads */
 };
 
-/* Opens a regular file.  -ENOENT, -EISDIR, -EINVAL (a pipe, a device) ...; the text names path and cure. */
+/* Opens a regular file.  -ENOENT, -EISDIR, -EINVAL (a pipe, a device) ...; the text names path
+ * and cure. */
 int source_open(const char *path, struct source *source, struct err *err);
 /* No error when it is closed. */
 void source_close(struct source *source);
@@ -30,7 +31,8 @@ void source_close(struct source *source);
  * -ENODATA when the file has become shorter. */
 ssize_t source_read(struct source *source, char *base, size_t budget, struct err *err);
 
-/* To be called at the end: -ESTALE when size or modification time are no longer those of the start. */
+/* To be called at the end: -ESTALE when size or modification time are no longer those of the
+ * start. */
 int source_check_unchanged(const struct source *source, struct err *err);
 
 #endif

@@ -1,12 +1,12 @@
 /*
  * tool_mode.c - `mpiexec -ppn 1 cmpi-bcast SRC DST` (tool_mode.h, cmpi-bcast(1)).
  *
- * One rank a node copies, the lowest; others on the same node wait, asleep.  Rank 0 opens SRC, tells its
- * size, mode, time and name, and prints; every copying rank opens DST beside its final name,
- * lands the file in it (transfer.h) and renames it when all ranks have verified theirs.
+ * One rank a node copies, the lowest; others on the same node wait, asleep.  Rank 0 opens SRC,
+ * tells its size, mode, time and name, and prints; every copying rank opens DST beside its final
+ * name, lands the file in it (transfer.h) and renames it when all ranks have verified theirs.
  *
- * A signal that asks for an end (INT, TERM, HUP) is taken from a signalfd by the session's watch, so
- * that temporary names are removed on that way too.
+ * A signal that asks for an end (INT, TERM, HUP) is taken from a signalfd by the session's watch,
+ * so that temporary names are removed on that way too.
  *
  * Caveat: on a disk the file lands by way of the page cache, and is not synced.
  */

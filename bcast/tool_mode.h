@@ -13,8 +13,8 @@ struct tool_options {
 	bool verify, progress, json;
 };
 
-/* Copies; or, when `usage` is an error of the command line, tells that.  Prints as rank 0 only.  Returns the exit
- * status of the process, the same on all ranks, which is to end by exit(3). */
+/* Copies; or, when `usage` is an error of the command line, tells that.  Prints as rank 0 only.
+ * Returns the exit status of the process, the same on all ranks, which is to end by exit(3). */
 int tool_mode_run(const struct tool_options *options, const struct err *usage);
 
 #endif

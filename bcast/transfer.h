@@ -26,8 +26,8 @@ struct transfer {
 	void *context;
 };
 
-/* Collective.  0: every rank has it; fills in done->bytes, digest and the durations from land_ns on.  Else -errno and
- * *failed, the same on all ranks unless the session is broken. */
+/* Collective.  0: every rank has it; fills in done->bytes, digest and the durations from land_ns
+ * on.  Else -errno and *failed, the same on all ranks unless the session is broken. */
 int transfer_run(struct session *session, const struct transfer *transfer,
 		 struct bcast_done *done, struct bcast_failed *failed);
 

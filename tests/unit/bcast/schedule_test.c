@@ -1,6 +1,6 @@
 /*
- * Schedules as values: for every size, each tree spans all ranks from rank 0, and both ends of an edge
- * agree on it, so each rank gets each chunk exactly once.
+ * Schedules as values: for every size, each tree spans all ranks from rank 0, and both ends of an
+ * edge agree on it, so each rank gets each chunk exactly once.
  */
 #include <stdarg.h>
 #include <stddef.h>
