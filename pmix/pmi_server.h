@@ -58,7 +58,8 @@ struct pmi_server_ops {
 			   size_t len);
 	/* A rank called its abort; the job is to end. `text` may be "". */
 	void (*abort)(void *context, uint32_t rank, int status, const char *text);
-	/* Text for people that a rank's MPI library asked to show (PMIx_Log). */
+	/* Text for people that a rank's MPI library asked to show (PMIx_Log), some
+	 * lines; rank UINT32_MAX: libpmix's own, in this process. */
 	void (*log)(void *context, uint32_t rank, const char *text, size_t len);
 	void (*rank_event)(void *context, uint32_t rank, enum pmi_event event);
 	/* The server itself cannot go on (foreign bytes, no memory): end the job. */

@@ -38,11 +38,15 @@ struct pmix_host {
 /* psec: the kernel's word for who a client is; munge would ask its daemon.
  * pcompress, prm: plug-ins that serve a daemon like this nothing; loading them
  * costs as much as forbidding all plug-ins saves (0.3 to 0.5 ms), but some
- * distributions build what is needed (psec, gds) as plug-ins, too. */
+ * distributions build what is needed (psec, gds) as plug-ins, too.
+ * gds: ds12, a shared memory for clients of PMIx 2, makes a directory; such
+ * clients are served without it. */
 static const char *const settings[][2] = {
 	{"PMIX_MCA_psec", "native"},
 	{"PMIX_MCA_pcompress", "^zlib,zlibng"},
+	{"PMIX_MCA_pcompress_base_silence_warning", "1"},
 	{"PMIX_MCA_prm", "default"},
+	{"PMIX_MCA_gds", "^ds12"},
 };
 
 extern char **environ;

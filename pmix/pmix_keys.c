@@ -128,13 +128,23 @@ void pmix_keys_free(struct pmix_keys *keys)
 
 /* --- the server ---------------------------------------------------------- */
 
+/* The number of this node for libpmix: its place in the map, which leaves out
+ * nodes without ranks. */
+static uint32_t map_index(const struct pmi_job *job)
+{
+	uint32_t index = 0;
+	for (uint32_t i = 0; i < job->node; i++)
+		index += job->node_rank_count[i] > 0;
+	return index;
+}
+
 void pmix_keys_add_server(struct pmix_keys *keys, const struct pmi_job *job, const char *tmpdir,
 			  pmix_topology_t *topology)
 {
 	add_string(keys, PMIX_SERVER_TMPDIR, tmpdir);
 	add_string(keys, PMIX_SYSTEM_TMPDIR, tmpdir);
 	add_string(keys, PMIX_HOSTNAME, job->node_names[job->node]);
-	add_u32(keys, PMIX_NODEID, job->node);
+	add_u32(keys, PMIX_NODEID, map_index(job));
 	add_string(keys, PMIX_SERVER_NSPACE, "cmpid");
 	add_rank(keys, PMIX_SERVER_RANK, job->node);
 	add_bool(keys, PMIX_HOSTNAME_KEEP_FQDN, true);
@@ -220,7 +230,7 @@ static void add_cpus(struct pmix_keys *keys, const struct pmix_api *api, const c
 }
 
 static void add_local_rank(struct pmix_keys *keys, const struct pmi_job *job,
-			   const struct pmix_api *api, uint32_t local)
+			   const struct pmix_api *api, uint32_t local, uint32_t node)
 {
 	AUTO_PMIX_KEYS struct pmix_keys inner = {0};
 	uint32_t rank = pmi_job_local_first(job) + local;
@@ -231,7 +241,7 @@ static void add_local_rank(struct pmix_keys *keys, const struct pmi_job *job,
 	add_u16(&inner, PMIX_LOCAL_RANK, (uint16_t)local);
 	add_u16(&inner, PMIX_NODE_RANK, (uint16_t)local);
 	add_string(&inner, PMIX_HOSTNAME, job->node_names[job->node]);
-	add_u32(&inner, PMIX_NODEID, job->node);
+	add_u32(&inner, PMIX_NODEID, node);
 	if (job->local_cpus != NULL && job->local_cpus[local] != NULL)
 		add_cpus(&inner, api, job->local_cpus[local]);
 	add_array(keys, PMIX_PROC_INFO_ARRAY, &inner);
@@ -270,7 +280,8 @@ int pmix_keys_add_job(struct pmix_keys *keys, const struct pmi_job *job,
 		return rc;
 	add_node(keys, job);
 	add_app(keys, job);
+	uint32_t node = map_index(job);
 	for (uint32_t i = 0; i < pmi_job_local_count(job); i++)
-		add_local_rank(keys, job, api, i);
+		add_local_rank(keys, job, api, i, node);
 	return keys->failed ? err_errno(err, ENOMEM, "PMIx keys") : 0;
 }

@@ -310,8 +310,9 @@ static void on_log(const pmix_proc_t *proc, const pmix_info_t *data, size_t coun
 			buf_add(&text, more, strlen(more));
 	}
 	struct pmix_request *request = request_new(PMIX_REQUEST_LOG, text.data, text.len);
+	/* libpmix's own help texts come in the name of its server. */
 	if (request != NULL)
-		request->rank = proc->rank;
+		request->rank = is_our_job(proc->nspace) ? proc->rank : UINT32_MAX;
 	enqueue_question(request, NULL, done, cbdata);
 }
 

@@ -74,6 +74,18 @@ static int pmi1_exchange(void)
 	return 0;
 }
 
+static int pmi1_fence(void)
+{
+	pmi1_begin();
+	CLIENT_CHECK(strcmp(pmi1_ask("cmd=put key=k%d value=v\n", client_rank),
+			    "cmd=put_result rc=0\n") == 0);
+	CLIENT_CHECK(strcmp(pmi1_ask("cmd=barrier_in\n"), "cmd=barrier_out rc=0\n") == 0);
+	CLIENT_CHECK(strcmp(pmi1_ask("cmd=get key=k%d\n", client_size - 1 - client_rank),
+			    "cmd=get_result rc=0 value=v\n") == 0);
+	CLIENT_CHECK(strcmp(pmi1_ask("cmd=finalize\n"), "cmd=finalize_ack rc=0\n") == 0);
+	return 0;
+}
+
 static int pmi1_garbage(void)
 {
 	pmi1_begin();
@@ -268,6 +280,19 @@ static int pmix_subset(void)
 	return pmix_end();
 }
 
+static int pmix_cpus(void)
+{
+	pmix_value_t *value = NULL;
+	pmix_begin();
+	CLIENT_CHECK(client_pmix.get(&client_proc, PMIX_CPUSET, NULL, 0, &value) == PMIX_SUCCESS);
+	CLIENT_CHECK(strcmp(value->data.string, "hwloc:0") == 0);
+	CLIENT_CHECK(client_pmix.get(&client_proc, PMIX_LOCALITY_STRING, NULL, 0, &value) ==
+		     PMIX_SUCCESS);
+	printf("locality %s\n", value->data.string);
+	CLIENT_CHECK(value->data.string[0] != '\0');
+	return pmix_end();
+}
+
 static int pmix_connect(void)
 {
 	pmix_begin();
@@ -320,6 +345,7 @@ static const struct client {
 	int (*run)(void);
 } clients[] = {
 	{"pmi1-exchange", pmi1_exchange},
+	{"pmi1-fence", pmi1_fence},
 	{"pmi1-garbage", pmi1_garbage},
 	{"pmi1-close", pmi1_close},
 	{"pmi1-death", pmi1_death},
@@ -327,6 +353,7 @@ static const struct client {
 	{"pmix-collect", pmix_collect},
 	{"pmix-modex", pmix_modex},
 	{"pmix-subset", pmix_subset},
+	{"pmix-cpus", pmix_cpus},
 	{"pmix-connect", pmix_connect},
 	{"pmix-spawn", pmix_spawn},
 	{"pmix-log", pmix_log},

@@ -249,6 +249,50 @@ static void pmix_aborts(void **state)
 	virtual_result_free(result);
 }
 
+/* The usual case: ranks in a user namespace in which the daemon is not. */
+static void pmix_in_a_user_namespace(void **state)
+{
+	(void)state;
+	if (!clients_have_pmix())
+		skip();
+	const char *const argv[] = {self, "client", "pmix-collect", NULL};
+	const struct virtual_job job = {
+		.nodes = 2, .ranks_per_node = 2, .fanout = 2, .rank_uid = 4242, .argv = argv};
+	struct virtual_result *result = run(&job);
+	assert_good(result);
+	assert_int_equal(result->finalized, 4);
+	virtual_result_free(result);
+}
+
+static void bound_ranks_have_a_locality(void **state)
+{
+	(void)state;
+	if (!clients_have_pmix())
+		skip();
+	const char *const argv[] = {self, "client", "pmix-cpus", NULL};
+	const struct virtual_job job = {
+		.nodes = 2, .ranks_per_node = 2, .fanout = 2, .with_cpus = true, .argv = argv};
+	struct virtual_result *result = run(&job);
+	assert_good(result);
+	virtual_result_free(result);
+}
+
+/* The root of the tree has no ranks: it only forwards. */
+static void an_empty_node_forwards(void **state)
+{
+	(void)state;
+	const char *const names[] = {"pmi1-fence", "pmix-collect"};
+	for (size_t i = 0; i < 1 + (size_t)clients_have_pmix(); i++) {
+		const char *const argv[] = {self, "client", names[i], NULL};
+		const struct virtual_job job = {.nodes = 4, .ranks_per_node = 2, .fanout = 2,
+						.first_node_is_empty = true, .argv = argv};
+		struct virtual_result *result = run(&job);
+		assert_good(result);
+		assert_int_equal(result->finalized, 6);
+		virtual_result_free(result);
+	}
+}
+
 /* --- raw PMI-1 ------------------------------------------------------------------ */
 
 static void pmi1_puts_and_gets(void **state)
@@ -308,6 +352,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(pmix_refuses_spawn),
 		cmocka_unit_test(pmix_logs),
 		cmocka_unit_test(pmix_aborts),
+		cmocka_unit_test(pmix_in_a_user_namespace),
+		cmocka_unit_test(bound_ranks_have_a_locality),
+		cmocka_unit_test(an_empty_node_forwards),
 		cmocka_unit_test(mpich_on_one_node),
 		cmocka_unit_test(mpich_on_three_nodes),
 		cmocka_unit_test(mpich_aborts),

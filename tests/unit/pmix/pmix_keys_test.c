@@ -101,6 +101,8 @@ static void local_ranks_have_their_own_array(void **state)
 		assert_int_equal(infos[0].value.data.rank, rank);
 		assert_int_equal(find(infos, array->size, PMIX_LOCAL_RANK)->data.uint16, rank - 2);
 		assert_string_equal(find(infos, array->size, PMIX_HOSTNAME)->data.string, "nid3");
+		/* Its place in the map, where the node without ranks is not. */
+		assert_int_equal(find(infos, array->size, PMIX_NODEID)->data.uint32, 1);
 		const pmix_value_t *cpuset = find(infos, array->size, PMIX_CPUSET);
 		if (rank == 3)
 			assert_null(cpuset);

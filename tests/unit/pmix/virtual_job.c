@@ -173,6 +173,24 @@ static void virtual_putenv(const struct buf *block)
 		putenv(block->data + at);
 }
 
+static void virtual_write_file(const char *path, const char *text)
+{
+	AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+		return;
+}
+
+static void virtual_become(uint32_t uid)
+{
+	char map[64];
+	if (unshare(CLONE_NEWUSER) < 0)
+		_exit(97);
+	virtual_write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof map, "%u 0 1", uid);
+	virtual_write_file("/proc/self/uid_map", map);
+	virtual_write_file("/proc/self/gid_map", map);
+}
+
 static void virtual_exec(struct virtual_daemon *daemon, const struct buf *common,
 			 const struct buf *own, int client_fd)
 {
@@ -180,6 +198,8 @@ static void virtual_exec(struct virtual_daemon *daemon, const struct buf *common
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(client_fd, RANK_FD) < 0 || dup2(daemon->output_fd, 1) < 0 || dup2(1, 2) < 0)
 		_exit(98);
+	if (daemon->spec->rank_uid != 0)
+		virtual_become(daemon->spec->rank_uid);
 	virtual_putenv(common);
 	virtual_putenv(own);
 	for (size_t i = 0; daemon->spec->env != NULL && daemon->spec->env[i] != NULL; i++)
@@ -191,8 +211,12 @@ static void virtual_exec(struct virtual_daemon *daemon, const struct buf *common
 static int virtual_start_ranks(struct virtual_daemon *daemon, struct err *err)
 {
 	AUTO_BUF struct buf common = {0};
-	int rc = pmi_server_env(daemon->server, &common, err);
-	for (uint32_t i = 0; rc == 0 && i < daemon->spec->ranks_per_node; i++) {
+	int rc = 0;
+	if (pmi_job_local_count(&daemon->job) == 0)
+		virtual_send(daemon, UINT32_MAX, FRAME_DONE, NULL, 0);
+	else
+		rc = pmi_server_env(daemon->server, &common, err);
+	for (uint32_t i = 0; rc == 0 && i < pmi_job_local_count(&daemon->job); i++) {
 		AUTO_BUF struct buf own = {0};
 		AUTO_FD int client_fd = -1;
 		rc = pmi_server_add_rank(daemon->server,
@@ -240,7 +264,7 @@ static int virtual_daemon_start(struct virtual_daemon *daemon, struct err *err)
 	if (rc == 0)
 		rc = pmi_server_new(daemon->loop, &daemon->job, &virtual_ops, daemon,
 				    &daemon->server, err);
-	if (rc == 0 && !daemon->spec->without_pmix)
+	if (rc == 0 && !daemon->spec->without_pmix && pmi_job_local_count(&daemon->job) > 0)
 		rc = pmi_server_start_pmix(daemon->server, NULL, err);
 	if (rc == 0)
 		rc = virtual_start_ranks(daemon, err);
@@ -255,12 +279,14 @@ static _Noreturn void virtual_daemon_main(const struct virtual_job *spec, uint32
 	static const char *name_list[VIRTUAL_NODES_MAX], *cpus[256];
 	static uint32_t first[VIRTUAL_NODES_MAX], count[VIRTUAL_NODES_MAX];
 	char session[512];
+	uint32_t rank_count = 0;
 	struct err err = ERR_NONE;
 	for (uint32_t i = 0; i < spec->nodes; i++) {
 		snprintf(names[i], sizeof names[i], "virtual%u", i);
 		name_list[i] = names[i];
-		first[i] = i * spec->ranks_per_node;
-		count[i] = spec->ranks_per_node;
+		first[i] = rank_count;
+		count[i] = i == 0 && spec->first_node_is_empty ? 0 : spec->ranks_per_node;
+		rank_count += count[i];
 	}
 	for (uint32_t i = 0; i < 256; i++)
 		cpus[i] = "0";
@@ -269,9 +295,10 @@ static _Noreturn void virtual_daemon_main(const struct virtual_job *spec, uint32
 		.spec = spec, .result = result, .fd = fd, .output_fd = output_fd,
 		.job = {
 			.name = "test.job-1", .node_count = spec->nodes,
-			.rank_count = spec->nodes * spec->ranks_per_node, .node_names = name_list,
+			.rank_count = rank_count, .node_names = name_list,
 			.node_first_rank = first, .node_rank_count = count, .node = node,
-			.fanout = spec->fanout, .uid = geteuid(), .gid = getegid(),
+			.fanout = spec->fanout, .uid = spec->rank_uid ? spec->rank_uid : geteuid(),
+			.gid = spec->rank_uid ? spec->rank_uid : getegid(),
 			.session_dir = session, .rank_fd = RANK_FD, .program = spec->argv[0],
 			.workdir = "/", .local_cpus = spec->with_cpus ? cpus : NULL,
 		},
@@ -290,13 +317,6 @@ static _Noreturn void virtual_daemon_main(const struct virtual_job *spec, uint32
 }
 
 /* --- the site -------------------------------------------------------------- */
-
-static void virtual_write_file(const char *path, const char *text)
-{
-	AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
-		return;
-}
 
 /* A network of its own, with an address that is not loopback, for Open MPI. */
 static bool virtual_site_make(void)

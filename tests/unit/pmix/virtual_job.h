@@ -20,6 +20,8 @@ enum { VIRTUAL_NODES_MAX = 8, VIRTUAL_TEXT_MAX = 64 * 1024 };
 struct virtual_job {
 	uint32_t nodes, ranks_per_node, fanout;
 	bool without_pmix;
+	bool first_node_is_empty;  /* then ranks are on the others only */
+	uint32_t rank_uid;       /* not 0: ranks are this user in a user namespace of their own */
 	bool with_cpus;          /* bind: tells PMIx "0" for each rank */
 	const char *const *argv;
 	const char *const *env;  /* added, NULL-terminated, may be NULL */
