@@ -53,10 +53,42 @@ int session_open(struct session *session, struct err *err)
 			     "MPI_Get_processor_name", err);
 }
 
+/* MPICH before 4.2 over UCX and TCP often hangs in MPI_Finalize on several nodes: a rank that waits in its last
+ * PMI barrier answers no peer that still closes its connections (MPICH's pull request 6596 removed that barrier). */
+static bool finalize_hangs(const struct session *session)
+{
+	char text[MPI_MAX_LIBRARY_VERSION_STRING];
+	int len = 0, major = 0, minor = 0;
+	MPI_Get_library_version(text, &len);
+	return session->size > 1 && getenv("PMI_FD") != NULL &&
+	       sscanf(text, "MPICH Version: %d.%d", &major, &minor) == 2 &&
+	       (major < 4 || (major == 4 && minor < 2));
+}
+
+/* What MPI_Finalize would do at its end: the launcher's PMI server is told that this is no
+ * crash.  Slurm's pmi2 plug-in understands the words of PMI-1 as well. */
+static void say_goodbye(struct session *session)
+{
+	static const char bye[] = "cmd=finalize\n";
+	MPI_Request request = MPI_REQUEST_NULL;
+	int fd = atoi(getenv("PMI_FD"));
+	char answer[256];
+	if (MPI_Ibarrier(session->comm, &request) != MPI_SUCCESS ||
+	    session_wait(session, &request, NULL) < 0)
+		return;
+	if (write(fd, bye, sizeof bye - 1) == (ssize_t)(sizeof bye - 1))
+		while (read(fd, answer, sizeof answer) < 0 && errno == EINTR)
+			;
+}
+
 void session_close(struct session *session)
 {
 	if (session->broken)
 		return;
+	if (finalize_hangs(session)) {
+		say_goodbye(session);
+		return;
+	}
 	MPI_Comm_free(&session->comm);
 	MPI_Finalize();
 }

@@ -105,7 +105,7 @@ static void test_children(void **state)
 {
 	(void)state;
 	AUTO_FD int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	pid_t found[2] = {0}, first = run("sleep 100", NULL, 0), second = run("sleep 100", NULL, 0);
+	pid_t found[2] = {0}, first = run("exec sleep 5", NULL, 0), second = run("exec sleep 5", NULL, 0);
 	assert_int_equal(descendants_each(proc_fd, count, found), 0);
 	assert_int_equal(found[0] + found[1], first + second);
 	kill(first, SIGKILL);
