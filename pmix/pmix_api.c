@@ -31,6 +31,7 @@ static const struct symbol {
 	{"PMIx_Parse_cpuset_string", offsetof(struct pmix_api, parse_cpuset_string), false},
 	{"PMIx_server_generate_locality_string",
 	 offsetof(struct pmix_api, generate_locality_string), false},
+	{"PMIx_Cpuset_destruct", offsetof(struct pmix_api, cpuset_destruct), false},
 };
 
 int pmix_api_load(struct pmix_api *api, struct err *err)

@@ -26,6 +26,7 @@ struct pmix_api {
 	/* NULL in libraries that lack them: */
 	__typeof__(&PMIx_Parse_cpuset_string) parse_cpuset_string;
 	__typeof__(&PMIx_server_generate_locality_string) generate_locality_string;
+	__typeof__(&PMIx_Cpuset_destruct) cpuset_destruct;
 };
 
 /* Loads the library for the life of the process. -ENOSYS: it is not here or too old. */

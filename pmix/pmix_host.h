@@ -49,13 +49,14 @@ struct pmix_request {
 /* On the loop's thread; the request is freed after it. */
 typedef void pmix_request_fn(void *context, const struct pmix_request *request);
 
-/* Starts libpmix's server and registers the job. -ENOSYS: there is no libpmix.
+/* Starts libpmix's server and begins to register the job. -ENOSYS: there is no libpmix.
  * The environment is left as it was; libpmix does not see PMIX_* from it. */
 int pmix_host_start(struct loop *loop, const struct pmi_job *job, void *topology,
 		    pmix_request_fn *function, void *context, struct pmix_host **host,
 		    struct err *err);
 
-/* "NAME=VALUE\0"... that ranks need, but PMIX_RANK (it alone differs). */
+/* "NAME=VALUE\0"... that ranks need, but PMIX_RANK (it alone differs).  Waits
+ * until the job is registered, 20 microseconds a local rank after the start. */
 int pmix_host_env(struct pmix_host *host, struct buf *env, struct err *err);
 
 int pmix_host_add_rank(struct pmix_host *host, uint32_t rank, struct err *err);

@@ -21,7 +21,7 @@
 static pmix_value_t *add(struct pmix_keys *keys, const char *key, pmix_data_type_t type)
 {
 	if (!keys->failed && keys->count == keys->size) {
-		size_t size = keys->size ? 2 * keys->size : 16;
+		size_t size = keys->size ? 2 * keys->size : 8;
 		pmix_info_t *infos = realloc(keys->infos, size * sizeof *infos);
 		keys->failed = infos == NULL;
 		if (infos != NULL) {
@@ -224,9 +224,10 @@ static void add_cpus(struct pmix_keys *keys, const struct pmix_api *api, const c
 	if (api->parse_cpuset_string == NULL || api->generate_locality_string == NULL ||
 	    api->parse_cpuset_string(text, &cpuset) != PMIX_SUCCESS)
 		return;
-	/* The bitmap itself is left to the process: freeing it needs libpmix's hwloc. */
 	if (api->generate_locality_string(&cpuset, &locality) == PMIX_SUCCESS && locality != NULL)
 		add_string(keys, PMIX_LOCALITY_STRING, locality);
+	if (api->cpuset_destruct != NULL)
+		api->cpuset_destruct(&cpuset);
 }
 
 static void add_local_rank(struct pmix_keys *keys, const struct pmi_job *job,
