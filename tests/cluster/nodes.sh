@@ -1,0 +1,151 @@
+# nodes.sh: what the tests over virtual nodes share; sourced by run.sh after tests/lib.sh.
+#
+# In: CMPIRUN_CLUSTER, WORK (a directory that nodes can read). Out: functions to have a cluster, to
+# start a job on it, and to see that nothing of the job is left on a node.
+#
+# Invariants
+# - Tests run in subshells, so the cluster's state is a file: $WORK/cluster says what is up. Who kills
+#   or cuts a node calls `spoil_cluster`, and the next test gets a new one.
+# - Every job has a time limit that ends all of its processes on node1; what would remain elsewhere is
+#   found by want_clean_nodes.
+# - What a node shows before the first job (its mount namespaces, mounts, listening sockets) is what
+#   it must show after each.
+
+# shellcheck shell=bash
+CLUSTER_SCRIPTS=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+readonly CLUSTER_SCRIPTS
+readonly JOB_SECONDS=50 # for what takes a few
+
+vnodes() { "$CLUSTER_SCRIPTS/vnodes" "$@"; }
+on() { vnodes exec "$1" --cwd / -- "${@:2}"; }
+
+# -- the cluster -----------------------------------------------------------------------------
+
+# need_cluster NODES [RATE]: that many nodes with sshd, and with Slurm where there is no RATE.
+need_cluster() {
+  local nodes=$1 rate=${2:-} node
+  [[ "$(cat "$WORK/cluster" 2>/dev/null)" != "$*" ]] || return 0
+  spoil_cluster
+  vnodes up "$nodes" ${rate:+--rate "$rate"}
+  "$CLUSTER_SCRIPTS/sshd" up --user "$CMPIRUN_TEST_USER"
+  [[ -n $rate ]] || "$CLUSTER_SCRIPTS/slurm" up
+  for node in $(live_nodes); do on "$node" sh -c "$NODE_STATE" >"$WORK/state.$node"; done
+  echo "$*" >"$WORK/cluster"
+}
+
+spoil_cluster() { rm -f "$WORK/cluster"; }
+
+live_nodes() { vnodes list | awk '$3 != "dead" { print $1 }'; }
+
+# -- jobs ------------------------------------------------------------------------------------
+
+# job_words STARTER PPN [CMPIRUN'S WORDS]...: in $words: PPN slots on each of the nodes, all of them
+# used; under Slurm the allocation says how many and where, over ssh a list of hosts.
+job_words() {
+  local starter=$1 ppn=$2 nodes; shift 2
+  nodes=$(vnodes list | wc -l)
+  case $starter in
+    srun) words=(salloc -Q -N "$nodes" --ntasks-per-node="$ppn" cmpirun "$@") ;;
+    srun-*) words=(salloc -Q -N "$nodes" --ntasks-per-node="$ppn" cmpirun --launcher "$starter" "$@") ;;
+    *) words=(cmpirun --launcher "$starter" --host "node[1-$nodes]:$ppn" "$@") ;;
+  esac
+}
+
+# job ...: to its end, as `run` wants it.
+job() {
+  local words
+  job_words "$@"
+  bounded "${words[@]}"
+}
+
+# bounded COMMAND...: on node1, as the ordinary user, within the time limit.
+bounded() {
+  timeout -k 3 "${job_seconds:-$JOB_SECONDS}" "$CLUSTER_SCRIPTS/vnodes" exec node1 \
+    --user "$CMPIRUN_TEST_USER" --cwd "$USER_HOME" -- env PATH="$(node_path)" "$@"
+}
+
+# What a login shell on a node would have.
+node_path() { printf '%s' "${prefix_bin:-$BIN}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"; }
+
+# start_job ...: as `job`, but it goes on beside the test, as a process group of its own, $job. Bash
+# starts such a one deaf to ^C, hence --default-signal.
+start_job() {
+  local words
+  job_words "$@"
+  setsid "$CLUSTER_SCRIPTS/vnodes" exec node1 --user "$CMPIRUN_TEST_USER" --cwd "$USER_HOME" -- \
+    env --default-signal=INT,QUIT PATH="$(node_path)" "${words[@]}" \
+    </dev/null >"$WORK/out" 2>"$WORK/err" & job=$!
+}
+
+# await_lines N [PATTERN]: until the job has printed that many such lines; or it has ended.
+await_lines() {
+  local deadline=$((SECONDS + JOB_SECONDS))
+  until (($(grep -c "${2:-}" "$WORK/out") >= $1)); do
+    out=$(<"$WORK/out") err=$(<"$WORK/err")
+    is_running "$job" || complain "the job ended before it had printed $1 lines"
+    ((SECONDS < deadline)) || complain "the job has not printed $1 lines"
+    sleep 0.05
+  done
+}
+
+is_running() { [[ -e /proc/$1 && $(sed 's/.*) //;s/ .*//' "/proc/$1/stat" 2>/dev/null) != Z ]]; }
+
+# end_job SECONDS: it must end within that time; as `run`, $status, $out and $err.
+end_job() {
+  local deadline
+  deadline=$(bc <<<"$EPOCHREALTIME + $1")
+  while is_running "$job" && [[ $(bc <<<"$EPOCHREALTIME < $deadline") == 1 ]]; do sleep 0.05; done
+  if is_running "$job"; then
+    kill -KILL -- "-$job"; wait "$job" || true
+    status=none out=$(<"$WORK/out") err=$(<"$WORK/err")
+    complain "the job did not end within $1 s"
+  fi
+  status=0; wait "$job" || status=$?
+  out=$(<"$WORK/out") err=$(<"$WORK/err")
+}
+
+interrupt_job() { kill -INT -- "-$job"; }
+
+# -- what is left ----------------------------------------------------------------------------
+
+# Given to `sh -c` on a node: mount namespaces, mounts, listening sockets; without numbers that differ
+# from one look to the next.
+# shellcheck disable=SC2016,SC2034
+readonly NODE_STATE='
+  readlink /proc/[0-9]*/ns/mnt 2>/dev/null | sort -u
+  awk "{ print \$5, \$(NF-2), \$(NF-1) }" /proc/self/mountinfo | sort
+  ss -Hltn | awk "{ print \"tcp\", \$4 }" | sort -u'
+
+# The same, for what belongs to the job alone: the user's processes, descriptors in anyone's hand,
+# directories.
+# shellcheck disable=SC2016,SC2034
+readonly NODE_LITTER='
+  ps -o pid=,stat=,args= -U "$1" | grep -v " Z" | sed "s/^/process /"
+  for fd in /proc/[0-9]*/fd/*; do
+    target=$(readlink "$fd" 2>/dev/null) || continue
+    case $target in /memfd:*|*cmpirun*.sqsh*|/dev/fuse|mnt:*|user:*) echo "descriptor $fd $target" ;; esac
+  done
+  find /tmp /dev/shm -mindepth 1 -user "$1" | grep -v -e "^/tmp/ompi\." | sed "s/^/file /"'
+
+litter() { # NODE
+  on "$1" sh -c "$NODE_LITTER" sh "$CMPIRUN_TEST_USER"
+  on "$1" sh -c "$NODE_STATE" | diff "$WORK/state.$1" - | grep '^[<>]' | sed 's/^/state /'
+  true
+}
+
+# want_clean_nodes [SECONDS [SINCE]]: every living node is clean that many seconds (5) after SINCE (now),
+# in the form of EPOCHREALTIME. What it took is left in $took, in seconds.
+want_clean_nodes() {
+  local limit=${1:-5} since=${2:-$EPOCHREALTIME} node left
+  for node in $(live_nodes); do
+    while left=$(litter "$node"); [[ -n $left ]]; do
+      took=$(bc <<<"$EPOCHREALTIME - $since")
+      [[ $(bc <<<"$took < $limit") == 1 ]] || complain "left behind on $node after $took s: $left"
+      sleep 0.1
+    done
+  done
+  took=$(bc <<<"$EPOCHREALTIME - $since")
+}
+
+# note TEXT...: a measured value, among the lines of the results.
+note() { printf '   %s\n' "$*" >&3; }
