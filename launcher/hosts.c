@@ -72,23 +72,9 @@ static int add_item(struct hosts *hosts, const char *text, size_t len, struct er
 	return rc < 0 ? rc : set_slots(hosts, first, slots, err);
 }
 
-int hosts_parse_list(const char *text, struct hosts *hosts, struct err *err)
-{
-	for (;;) {
-		/* A comma inside of brackets is the name's. */
-		size_t len = 0;
-		for (bool inside = false; text[len] != '\0' && (inside || text[len] != ','); len++)
-			inside = text[len] == '[' || (inside && text[len] != ']');
-		int rc = add_item(hosts, text, len, err);
-		if (rc < 0 || text[len] == '\0')
-			return rc;
-		text += len + 1;
-	}
-}
-
-/* A name of an earlier line: its slots add up.  Looked for from the end, as files
+/* A name that came before: its slots add up.  Looked for from the end, as files
  * with a line a slot repeat the name at once. */
-static int merge_line(struct hosts *hosts, size_t first, struct err *err)
+static int merge_name(struct hosts *hosts, size_t first, struct err *err)
 {
 	if (hosts->names.count != first + 1)
 		return 0;
@@ -104,6 +90,23 @@ static int merge_line(struct hosts *hosts, size_t first, struct err *err)
 		return 0;
 	}
 	return 0;
+}
+
+int hosts_parse_list(const char *text, struct hosts *hosts, struct err *err)
+{
+	for (;;) {
+		/* A comma inside of brackets is the name's. */
+		size_t len = 0;
+		for (bool inside = false; text[len] != '\0' && (inside || text[len] != ','); len++)
+			inside = text[len] == '[' || (inside && text[len] != ']');
+		size_t first = hosts->names.count;
+		int rc = add_item(hosts, text, len, err);
+		if (rc == 0)
+			rc = merge_name(hosts, first, err);
+		if (rc < 0 || text[len] == '\0')
+			return rc;
+		text += len + 1;
+	}
 }
 
 static int parse_line(struct hosts *hosts, char *line, struct err *err)
@@ -124,7 +127,7 @@ static int parse_line(struct hosts *hosts, char *line, struct err *err)
 		for (size_t i = first; rc == 0 && i < hosts->names.count; i++)
 			hosts->slots[i] = slots;
 	}
-	return rc < 0 ? rc : merge_line(hosts, first, err);
+	return rc < 0 ? rc : merge_name(hosts, first, err);
 }
 
 int hosts_parse_file(const char *text, size_t len, const char *name, struct hosts *hosts,
@@ -209,6 +212,14 @@ static const char *env_of(char *const *environment, const char *name)
 	return NULL;
 }
 
+static void take_slurm_tasks(const char *tasks, struct hosts *hosts)
+{
+	uint32_t *counts = calloc(hosts->names.count + 1, sizeof *counts);
+	if (counts != NULL && hosts_parse_slurm_counts(tasks, counts, hosts->names.count, NULL) == 0)
+		memcpy(hosts->slots, counts, hosts->names.count * sizeof *counts);
+	free(counts);
+}
+
 /* Tasks per node if Slurm was asked for tasks, else the CPUs of each node. */
 static int from_slurm(char *const *environment, const char *nodes, struct hosts *hosts,
 		      struct err *err)
@@ -224,8 +235,9 @@ static int from_slurm(char *const *environment, const char *nodes, struct hosts 
 			if (hosts->cpus == 0 || hosts->slots[i] < hosts->cpus)
 				hosts->cpus = hosts->slots[i];
 	}
+	/* Inside a step that is smaller than the job this one describes the step: then CPUs count. */
 	if (rc == 0 && tasks != NULL && (cpus == NULL || env_of(environment, "SLURM_NTASKS") != NULL))
-		rc = hosts_parse_slurm_counts(tasks, hosts->slots, hosts->names.count, err);
+		take_slurm_tasks(tasks, hosts);
 	hosts->slots_are_known = true;
 	return rc < 0 ? err_prefix(err, "Slurm's environment") : 0;
 }
@@ -233,9 +245,10 @@ static int from_slurm(char *const *environment, const char *nodes, struct hosts 
 static uint32_t local_cores(void)
 {
 	cpu_set_t set;
-	if (sched_getaffinity(0, sizeof set, &set) < 0)
-		return 1;
-	return (uint32_t)CPU_COUNT(&set);
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		return (uint32_t)CPU_COUNT(&set);
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);  /* more CPUs than a cpu_set_t holds */
+	return cores > 0 ? (uint32_t)cores : 1;
 }
 
 static int from_this_node(struct hosts *hosts, struct err *err)

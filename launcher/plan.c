@@ -223,6 +223,12 @@ static void parse_mounts(struct cursor *in, struct plan *plan)
 		in->bad = true;
 }
 
+static bool words_are_known(const struct plan *plan)
+{
+	return plan->mount <= MOUNT_CHOICE_KERNEL && plan->bind <= BIND_CHOICE_NONE &&
+	       plan->timing <= TIMING_JSON && plan->level <= LOG_LEVEL_DEBUG;
+}
+
 int plan_parse(const void *bytes, size_t len, struct plan *plan, struct err *err)
 {
 	struct cursor in = cursor_of(bytes, len);
@@ -241,7 +247,7 @@ int plan_parse(const void *bytes, size_t len, struct plan *plan, struct err *err
 #define PARSE_WORD(field) (field) = cursor_u32(&in);
 	PLAN_WORDS(PARSE_WORD, plan)
 	plan->started_ns = cursor_u64(&in);
-	if (!in.bad && cursor_left(&in) == 0 && plan->argv[0] != NULL)
+	if (!in.bad && cursor_left(&in) == 0 && plan->argv[0] != NULL && words_are_known(plan))
 		return 0;
 	plan_free(plan);
 	return err_set(err, EPROTO, "the plan is malformed");

@@ -255,13 +255,19 @@ static void send_to_children(struct tree *tree, const struct frame *frame)
 static void on_frame(void *context, struct link *link, const struct frame *frame)
 {
 	struct tree *tree = context;
-	(void)link;
-	if (frame->target == TREE_ALL)
+	uint32_t from = neighbour_of_link(tree, link)->node;
+	if (frame->target == TREE_ALL) {
+		if (from != tree_parent(tree->self))
+			return;  /* such frames go down only: a daemon gone wrong must not make them circle */
 		send_to_children(tree, frame);
-	if (frame->target == TREE_ALL || frame->target == tree->self)
+	}
+	if (frame->target == TREE_ALL || frame->target == tree->self) {
 		tree->ops->frame(tree->context, frame);
-	else if (frame->target < tree->count)
-		forward(tree, tree_next_hop(tree->self, frame->target), frame);
+		return;
+	}
+	uint32_t next = frame->target < tree->count ? tree_next_hop(tree->self, frame->target) : from;
+	if (next != from)
+		forward(tree, next, frame);
 }
 
 static const struct link_ops link_ops_of_tree = {
