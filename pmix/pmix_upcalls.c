@@ -289,6 +289,17 @@ static pmix_status_t on_deregister_events(pmix_status_t *codes, size_t code_coun
 	return PMIX_OPERATION_SUCCEEDED;
 }
 
+/* Files and directories that a rank registers for removal after its end (Open MPI's shared memory) are
+ * libpmix's own work, but it refuses them to a host without this function. */
+static pmix_status_t on_job_control(const pmix_proc_t *requestor, const pmix_proc_t targets[],
+				    size_t target_count, const pmix_info_t directives[],
+				    size_t directive_count, pmix_info_cbfunc_t done, void *cbdata)
+{
+	(void)requestor, (void)targets, (void)target_count, (void)directives, (void)directive_count;
+	(void)done, (void)cbdata;
+	return PMIX_ERR_NOT_SUPPORTED;
+}
+
 static const char *log_text(const pmix_info_t *info)
 {
 	bool is_text = strcmp(info->key, PMIX_LOG_STDERR) == 0 ||
@@ -340,6 +351,7 @@ union pmix_upcalls_module pmix_upcalls_module = {
 		.register_events = on_register_events,
 		.deregister_events = on_deregister_events,
 		.log = on_log,
+		.job_control = on_job_control,
 	},
 };
 
