@@ -25,6 +25,7 @@
 
 #define GRACE_NS (2 * NS_PER_S)        /* TERM to KILL */
 #define END_DEADLINE_NS (4 * NS_PER_S) /* after that nobody below is waited for */
+#define BCAST_END_NS (3 * NS_PER_S)    /* after that cmpi-bcast's MPI is not waited for */
 
 /* -- steps -------------------------------------------------------------- */
 
@@ -96,6 +97,20 @@ static void print_timing(const struct daemon *daemon)
 			(int)line.len, line.data);
 }
 
+static void on_bcast_deadline(void *context)
+{
+	struct daemon *daemon = context;
+	daemon->bcast_timer = 0;
+	daemon_learn(daemon, FACT_BCAST_ENDED);
+}
+
+/* It has long done its work, but a launcher takes an MPI process that is killed for a job that crashed. */
+static int step_await_bcast(struct daemon *daemon, struct err *err)
+{
+	return loop_add_timer(daemon->loop, BCAST_END_NS, on_bcast_deadline, daemon,
+			      &daemon->bcast_timer, err);
+}
+
 static int step_done(struct daemon *daemon, struct err *err)
 {
 	AUTO_BUF struct buf payload = {0};
@@ -125,7 +140,10 @@ static const struct step {
 	 step_ready},
 	{"start the ranks", FACT_GO, FACT_ENDING, step_spawn},
 	{"sweep", FACT_SPAWNED | FACT_ENDED, FACT_ENDING, step_sweep},
-	{"end", FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE, 0, step_done},
+	{"await the end of cmpi-bcast", FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE,
+	 FACT_BCAST_ENDED, step_await_bcast},
+	{"end", FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE | FACT_BCAST_ENDED, 0,
+	 step_done},
 };
 
 /* Takes every step whose facts are there, once each.  A step may learn facts itself. */
@@ -176,7 +194,8 @@ static void on_deadline(void *context)
 	struct daemon *daemon = context;
 	daemon->deadline_timer = 0;
 	daemon_end_ranks(daemon, true);
-	daemon_learn(daemon, FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE);
+	daemon_learn(daemon, FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE |
+				     FACT_BCAST_ENDED);
 }
 
 void daemon_end_ranks(struct daemon *daemon, bool hard)
@@ -201,8 +220,11 @@ static void begin_ending(struct daemon *daemon)
 	if (daemon_knows(daemon, FACT_ENDING))
 		return;
 	daemon->facts |= FACT_ENDING;
-	if (daemon->bcast != NULL)
+	/* With the image here it ends by itself, and in good order. */
+	if (daemon->bcast != NULL && !daemon_knows(daemon, FACT_IMAGE))
 		bcast_client_kill(daemon->bcast);
+	if (daemon->bcast == NULL || !daemon_knows(daemon, FACT_IMAGE))
+		daemon->facts |= FACT_BCAST_ENDED;
 	if (daemon_is_root(daemon) && daemon_knows(daemon, FACT_TREE))
 		daemon_send_all(daemon, DAEMON_FRAME_KILL);
 	loop_add_timer(daemon->loop, END_DEADLINE_NS, on_deadline, daemon, &daemon->deadline_timer, NULL);
@@ -301,7 +323,7 @@ static int start_one_node(struct daemon *daemon, struct err *err)
 	int rc = daemon_adopt_plan(daemon, err);
 	if (rc == 0)
 		daemon_learn(daemon, FACT_PLAN | FACT_IMAGE | FACT_TREE | FACT_CHILDREN_READY |
-					     FACT_CHILDREN_DONE);
+					     FACT_CHILDREN_DONE | FACT_BCAST_ENDED);
 	return rc;
 }
 

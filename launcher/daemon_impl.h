@@ -38,6 +38,7 @@ enum daemon_fact {
 	FACT_GONE = 1 << 9,            /* nor anything that they left behind */
 	FACT_DRAINED = 1 << 10,        /* and all of their output is written */
 	FACT_CHILDREN_DONE = 1 << 11,  /* the same is true below */
+	FACT_BCAST_ENDED = 1 << 13,    /* cmpi-bcast has ended, or there was none */
 	FACT_ENDING = 1 << 12,         /* the job is being ended: a failure, an interrupt */
 };
 
@@ -88,7 +89,7 @@ struct daemon {
 
 	int status;                    /* -1: nothing has failed */
 	int interrupts;
-	uint32_t grace_timer, deadline_timer, tree_timer, held_timer;
+	uint32_t grace_timer, deadline_timer, tree_timer, held_timer, bcast_timer;
 	struct bcast_failed held;      /* waits for a better explanation */
 
 	struct timing timing;

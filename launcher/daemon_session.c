@@ -238,8 +238,8 @@ static void on_bcast_failed(void *context, const struct bcast_failed *failed)
 
 static void on_bcast_ended(void *context, int status)
 {
-	(void)context;
 	log_debug("cmpi-bcast ended with status %#x", (unsigned)status);
+	daemon_learn(context, FACT_BCAST_ENDED);
 }
 
 static const struct bcast_client_events bcast_events = {
