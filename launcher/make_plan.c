@@ -9,11 +9,11 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -61,11 +61,12 @@ static int find_image(struct making *making, struct plan *plan, struct err *err)
 
 static int name_job(struct plan *plan, struct err *err)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	/* Unique for a user as long as his clocks go forward. */
-	if (asprintf(&plan->job, "cmpirun.%u.%d.%llx", (unsigned)getuid(), (int)getpid(),
-		     (unsigned long long)now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec) < 0) {
+	/* Unique, and not to be guessed: libpmix's server believes a local connection that names it. */
+	uint8_t random[16];
+	char hex[2 * sizeof random + 1];
+	randombytes_buf(random, sizeof random);
+	sodium_bin2hex(hex, sizeof hex, random, sizeof random);
+	if (asprintf(&plan->job, "cmpirun.%s", hex) < 0) {
 		plan->job = NULL;
 		return no_memory(err);
 	}
