@@ -51,8 +51,16 @@ static int step_attach(struct daemon *daemon, struct err *err)
 		return rc;
 	mount_plan_sort(mounts);
 	daemon->attach_ns = clock_now_ns();
-	return init_client_attach(daemon->init, mounts, daemon->image_fd,
-				  backends[daemon->plan.mount], err);
+	rc = init_client_attach(daemon->init, mounts, daemon->image_fd, backends[daemon->plan.mount],
+				err);
+	/* The job is sent along: the program's pages then come while the PMI servers start. */
+	const struct plan *plan = &daemon->plan;
+	struct init_job job = {.argv = plan->argv,
+			       .environment = plan->environment,
+			       .cwd = plan->work_dir,
+			       .cwd_required = plan->work_dir_required,
+			       .interactive = plan->interactive};
+	return rc < 0 ? rc : init_client_set_job(daemon->init, &job, err);
 }
 
 static int step_ready(struct daemon *daemon, struct err *err)

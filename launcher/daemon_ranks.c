@@ -166,11 +166,11 @@ static size_t strings_of(const struct buf *env, const char **strings, size_t max
 	return count;
 }
 
-static int set_job(struct daemon *daemon, struct err *err)
+/* What all ranks of this node have in common and only we know. */
+static int add_environment(struct daemon *daemon, struct err *err)
 {
 	const struct plan *plan = &daemon->plan;
 	AUTO_BUF struct buf common = {0};
-	size_t own = 0;
 	int rc = pmi_server_env(daemon->pmi, &common, err);
 	if (rc < 0)
 		return rc;
@@ -180,20 +180,9 @@ static int set_job(struct daemon *daemon, struct err *err)
 	buf_add_u8(&common, 0);
 	buf_printf(&common, "CMPIRUN_NODE=%u", daemon->node);
 	buf_add_u8(&common, 0);
-	while (plan->environment[own] != NULL)
-		own++;
-	enum { COMMON_MAX = 256 };
-	AUTO_FREE char **environment = calloc(own + COMMON_MAX + 1, sizeof *environment);
-	if (environment == NULL || common.failed)
+	if (common.failed)
 		return err_errno(err, ENOMEM, "environment");
-	memcpy(environment, plan->environment, own * sizeof *environment);
-	strings_of(&common, (const char **)environment + own, COMMON_MAX);
-	struct init_job job = {.argv = plan->argv,
-			       .environment = environment,
-			       .cwd = plan->work_dir,
-			       .cwd_required = plan->work_dir_required,
-			       .interactive = plan->interactive};
-	return init_client_set_job(daemon->init, &job, err);
+	return init_client_add_environment(daemon->init, &common, err);
 }
 
 /* One of the rank's output pipes: its end for the rank, or -errno. */
@@ -295,7 +284,7 @@ int daemon_spawn_ranks(struct daemon *daemon, struct err *err)
 {
 	int rc = output_new(daemon->loop, daemon->plan.label, &output_ops, daemon, &daemon->output, err);
 	if (rc == 0)
-		rc = set_job(daemon, err);
+		rc = add_environment(daemon, err);
 	daemon->facts |= FACT_SPAWNED;
 	for (; rc == 0 && daemon->spawned < daemon->local_ranks; daemon->spawned++)
 		rc = spawn_rank(daemon, daemon->spawned, err);

@@ -23,14 +23,19 @@ static size_t put(char **out, size_t count, char *string)
 	return at == count ? count + 1 : count;
 }
 
+size_t environment_add(char **out, size_t count, const char *const *extra, size_t extra_count)
+{
+	for (size_t i = 0; i < extra_count; i++)
+		count = put(out, count, (char *)extra[i]);
+	out[count] = NULL;
+	return count;
+}
+
 size_t environment_merge(char *const *base, size_t base_count, const char *const *extra,
 			 size_t extra_count, char **out)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < base_count; i++)
 		count = put(out, count, base[i]);
-	for (size_t i = 0; i < extra_count; i++)
-		count = put(out, count, (char *)extra[i]);
-	out[count] = NULL;
-	return count;
+	return environment_add(out, count, extra, extra_count);
 }

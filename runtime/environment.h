@@ -12,4 +12,8 @@
 size_t environment_merge(char *const *base, size_t base_count, const char *const *extra,
 			 size_t extra_count, char **out);
 
+/* Puts `extra` into out[], which holds count strings, each name once, and has room for extra_count
+ * more and NULL.  Returns the number of strings. */
+size_t environment_add(char **out, size_t count, const char *const *extra, size_t extra_count);
+
 #endif

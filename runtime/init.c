@@ -322,6 +322,18 @@ static void on_job(struct init *init, const int *fds)
 		setpgid(0, 0);
 }
 
+static void on_environment(struct init *init, const int *fds)
+{
+	struct err err = ERR_NONE;
+	AUTO_BUF struct buf bytes = {0};
+	int rc = init->job == NULL ? err_set(&err, EINVAL, "an environment without a job")
+				   : read_memfd(fds[0], &bytes, &err);
+	if (rc == 0)
+		rc = job_add_environment(init->job, bytes.data, bytes.len, &err);
+	if (rc < 0)
+		send_error(init, INIT_NO_RANK, EXITCODE_INTERNAL, &err);
+}
+
 static void on_spawn(struct init *init, const struct init_msg *msg, const int *fds)
 {
 	struct err err = ERR_NONE;
@@ -383,6 +395,10 @@ static void dispatch(struct init *init, const struct init_msg *msg, const int *f
 	case INIT_MSG_JOB:
 		if (!stopped)
 			on_job(init, fds);
+		break;
+	case INIT_MSG_ENVIRONMENT:
+		if (!stopped)
+			on_environment(init, fds);
 		break;
 	case INIT_MSG_SPAWN:
 		if (!stopped)

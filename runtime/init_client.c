@@ -192,6 +192,14 @@ int init_client_set_job(struct init_client *client, const struct init_job *job, 
 	return fd < 0 ? fd : enqueue(client, &msg, &fd, 1, err);
 }
 
+int init_client_add_environment(struct init_client *client, const struct buf *strings,
+				struct err *err)
+{
+	struct init_msg msg = {.type = INIT_MSG_ENVIRONMENT};
+	int fd = memfd_with(strings, "cmpirun-environment", err);
+	return fd < 0 ? fd : enqueue(client, &msg, &fd, 1, err);
+}
+
 int init_client_set_session(struct init_client *client, int dir_fd, const char *name,
 			    struct err *err)
 {

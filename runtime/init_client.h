@@ -58,6 +58,9 @@ int init_client_request_memory(struct init_client *client, uint64_t size, struct
 int init_client_attach(struct init_client *client, const struct mount_plan *plan, int image_fd,
 		       enum init_backend backend, struct err *err);
 int init_client_set_job(struct init_client *client, const struct init_job *job, struct err *err);
+/* "NAME=VALUE\0"...: added to the job's environment, once, before the first spawn. */
+int init_client_add_environment(struct init_client *client, const struct buf *strings,
+				struct err *err);
 /* cmpi-init removes `name` of the directory dir_fd, with all that is in it, when it ends, for the case that we cannot
  * any more.  dir_fd stays the caller's. */
 int init_client_set_session(struct init_client *client, int dir_fd, const char *name,

@@ -82,6 +82,7 @@ void init_msg_pack(const struct init_msg *msg, struct buf *out)
 		error_pack(msg->error.rank, msg->error.exit_code, &msg->error.err, out);
 		break;
 	case INIT_MSG_JOB:
+	case INIT_MSG_ENVIRONMENT:
 	case INIT_MSG_KILL:
 	case INIT_MSG_QUIT:
 	case INIT_MSG_IMAGE_FILE:
@@ -190,6 +191,7 @@ static void fields_parse(struct cursor *cursor, struct init_msg *msg)
 		error_parse(cursor, msg);
 		break;
 	case INIT_MSG_JOB:
+	case INIT_MSG_ENVIRONMENT:
 	case INIT_MSG_KILL:
 	case INIT_MSG_QUIT:
 	case INIT_MSG_IMAGE_FILE:
@@ -217,6 +219,7 @@ size_t init_msg_fd_count(const struct init_msg *msg)
 	case INIT_MSG_ATTACH:
 		return 2;
 	case INIT_MSG_JOB:
+	case INIT_MSG_ENVIRONMENT:
 	case INIT_MSG_SESSION:
 	case INIT_MSG_IMAGE_FILE:
 		return 1;

@@ -9,6 +9,7 @@
  *	MEMORY      -                               IMAGE_FILE +1: the empty node-memory file
  *	ATTACH      plan memfd, image               ATTACHED
  *	JOB         job memfd                       (none)
+ *	ENVIRONMENT memfd: "NAME=VALUE\0"...         (none); added to the job's
  *	SESSION     directory                       (none); `name` in it is removed when cmpi-init ends
  *	SPAWN       stdin, stdout, stderr[, pmi]    SPAWNED, later EXITED
  *	SIGNAL      -                               (none)
@@ -37,6 +38,7 @@ enum init_msg_type {
 	INIT_MSG_KILL,
 	INIT_MSG_QUIT,
 	INIT_MSG_SESSION,
+	INIT_MSG_ENVIRONMENT,
 	INIT_MSG_IMAGE_FILE = 32,
 	INIT_MSG_ATTACHED,
 	INIT_MSG_SPAWNED,

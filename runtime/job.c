@@ -24,6 +24,7 @@ struct job {
 	size_t base_count;
 	char **merged;       /* room for one rank's */
 	char *pwd;           /* "PWD=..." */
+	char *added;         /* what came by job_add_environment; base points into it */
 };
 
 void job_free(struct job **where)
@@ -36,6 +37,7 @@ void job_free(struct job **where)
 	free(job->base);
 	free(job->merged);
 	free(job->pwd);
+	free(job->added);
 	free(job);
 }
 
@@ -86,9 +88,32 @@ int job_new(const void *bytes, size_t len, struct job **out, struct err *err)
 		code = environment_prepare(job, err);
 	if (code == 0)
 		code = program_find(job->value.argv[0], job->base, &job->program, err);
-	if (code == 0)
-		*out = take_ptr(&job);
-	return code;
+	if (code != 0)
+		return code;
+	program_prefetch(job->program);
+	*out = take_ptr(&job);
+	return 0;
+}
+
+int job_add_environment(struct job *job, const void *bytes, size_t len, struct err *err)
+{
+	const char *strings[INIT_ENV_MAX];
+	size_t count = 0;
+	AUTO_FREE char *added = malloc(len + 1);
+	char **base = realloc(job->base, (job->base_count + INIT_ENV_MAX + 1) * sizeof *base);
+	char **merged = realloc(job->merged,
+				(job->base_count + 2 * INIT_ENV_MAX + 1) * sizeof *merged);
+	job->base = base != NULL ? base : job->base;
+	job->merged = merged != NULL ? merged : job->merged;
+	if (added == NULL || base == NULL || merged == NULL || job->added != NULL)
+		return err_errno(err, job->added != NULL ? EALREADY : ENOMEM, "the job's environment");
+	memcpy(added, bytes, len);
+	added[len] = '\0';
+	for (size_t at = 0; at < len && count < INIT_ENV_MAX; at += strlen(added + at) + 1)
+		strings[count++] = added + at;
+	job->base_count = environment_add(base, job->base_count, strings, count);
+	job->added = take_ptr(&added);
+	return 0;
 }
 
 bool job_is_interactive(const struct job *job)
@@ -99,8 +124,8 @@ bool job_is_interactive(const struct job *job)
 int job_spawn(struct job *job, const struct init_spawn *spawn, const int fds[4], pid_t *pid,
 	      struct err *err)
 {
-	environment_merge(job->base, job->base_count, spawn->environment, spawn->environment_count,
-			  job->merged);
+	memcpy(job->merged, job->base, job->base_count * sizeof *job->base);
+	environment_add(job->merged, job->base_count, spawn->environment, spawn->environment_count);
 	const struct child_fd moves[] = {
 		{fds[0], 0}, {fds[1], 1}, {fds[2], 2}, {fds[3], spawn->pmi_fd}};
 	const struct child child = {

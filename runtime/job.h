@@ -12,9 +12,13 @@
 struct job;
 
 /* Parses the packed init_job, changes into its working directory, finds the program.  The process's
- * root must be the container's.  0, or the exit status (common/exitcode.h) and *err. */
+ * root must be the container's.  The first pages of the program, its loader and its C library are asked for, so that
+ * they come while others still get ready.  0, or the exit status (common/exitcode.h) and *err. */
 int job_new(const void *bytes, size_t len, struct job **job, struct err *err);
 void job_free(struct job **job);
+
+/* Adds "NAME=VALUE\0"... to what all ranks start with; a name that is there gets the new value. */
+int job_add_environment(struct job *job, const void *bytes, size_t len, struct err *err);
 
 bool job_is_interactive(const struct job *job);
 

@@ -6,6 +6,7 @@
 #include "runtime/program.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -91,4 +92,43 @@ int program_explain(const char *path, int number, struct err *err)
 		return exec_format_explain(path, number, NULL, err);
 	exec_format_read(head, (size_t)len, &format);
 	return exec_format_explain(path, number, &format, err);
+}
+
+/* Returns how many bytes of `head` are there. */
+static size_t prefetch_file(const char *path, void *head, size_t size)
+{
+	enum { PREFETCH_MAX = 4 << 20 };
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	readahead(fd, 0, PREFETCH_MAX);
+	ssize_t len = size > 0 ? pread(fd, head, size, 0) : 0;
+	return len > 0 ? (size_t)len : 0;
+}
+
+static void prefetch_libc(const char *interpreter)
+{
+	char path[PATH_MAX + 16];
+	if (realpath(interpreter, path) == NULL)
+		return;
+	strcpy(strrchr(path, '/'), "/libc.so.6");
+	prefetch_file(path, NULL, 0);
+}
+
+void program_prefetch(const char *path)
+{
+	enum { DEPTH = 3 };  /* a script, its interpreter, and that one's loader */
+	char head[EXEC_FORMAT_BYTES];
+	struct exec_format format = {0};
+	snprintf(format.interpreter, sizeof format.interpreter, "%s", path);
+	for (int i = 0; i < DEPTH && format.interpreter[0] == '/'; i++) {
+		char file[sizeof format.interpreter];
+		memcpy(file, format.interpreter, sizeof file);
+		size_t len = prefetch_file(file, head, sizeof head);
+		exec_format_read(head, len, &format);
+		if (format.kind == EXEC_ELF && format.interpreter[0] != '\0')
+			prefetch_libc(format.interpreter);
+		if (format.kind == EXEC_UNKNOWN)
+			return;
+	}
 }

@@ -11,6 +11,10 @@
  * status (common/exitcode.h) and *err. */
 int program_find(const char *name, char *const *environment, char **path, struct err *err);
 
+/* Asks the kernel to read what an execve(2) of `path` will touch first: the file, its interpreter, and
+ * beside an ELF interpreter the C library.  A hint: does not wait, says nothing. */
+void program_prefetch(const char *path);
+
 /* Why execve(2) of `path` failed; the exit status, and *err. */
 int program_explain(const char *path, int number, struct err *err);
 
