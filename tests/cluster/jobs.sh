@@ -172,41 +172,46 @@ test_timing_names_a_node() {
 
 # -- the image's way -------------------------------------------------------------------------
 
-# tracing_prefix DIR: an installation whose daemons, with all that they start, write down what they
-# do with files. cmpid itself is the real one, so it finds its helpers.
+# tracing_prefix DIR: an installation of which those processes that know the image's name (the others
+# have the node's memory only) write down what they read. The ranks and cmpi-imgfs must not be traced: a page
+# of a rank's memory may be one that cmpi-imgfs brings, and strace, looking at it, has stopped cmpi-imgfs.
 tracing_prefix() {
+  local file
   mkdir -p "$1/bin" "$1/libexec/cmpirun"
-  cp "$BIN/cmpirun" "$1/bin/cmpirun"
-  cat >"$1/libexec/cmpirun/cmpid" <<END
-#!/bin/sh
-exec strace -D -f -qq -y -e signal=none -o $1/trace.\$(hostname) \
-  -e trace=read,readv,pread64,preadv,preadv2,mmap,sendfile,splice,copy_file_range,io_uring_enter $HELPERS/cmpid "\$@"
-END
-  chmod 755 "$1/libexec/cmpirun/cmpid"
-  ln -s "$HELPERS"/cmpi-* "$1/libexec/cmpirun/"
   chmod 777 "$1"
+  cp "$BIN/cmpirun" "$1/bin/"
+  cp "$HELPERS"/* "$1/libexec/cmpirun/"
+  for file in "$1/bin/cmpirun" "$1/libexec/cmpirun/cmpid" "$1/libexec/cmpirun/cmpi-bcast.mpich"; do
+    mv "$file" "$file.real"
+    cat >"$file" <<END
+#!/bin/sh
+exec strace -D -qq -y -e signal=none -o $1/trace.\$(hostname).\$\$ \
+  -e trace=read,readv,pread64,preadv,preadv2,mmap,sendfile,splice,copy_file_range,io_uring_enter $file.real "\$@"
+END
+    chmod 755 "$file"
+  done
 }
 
 # bytes_read FILE TRACE...: what was read of it; a way of reading that cannot be counted is an error.
 bytes_read() {
   local file=$1; shift
   ! grep -hE "(mmap|sendfile|splice|copy_file_range)\(.*<$file>" "$@" || complain "$file is read another way"
-  grep -hE "^[0-9]+ +(read|readv|pread64|preadv|preadv2)\([0-9]+<$file>" "$@" |
+  grep -hE "^(read|readv|pread64|preadv|preadv2)\([0-9]+<$file>" "$@" |
     awk '{ sum += $NF } END { print sum + 0 }'
 }
 
 test_image_is_read_once() {
   local size bytes dir=$WORK/traced image=$IMAGES/trixie-mpich.sqsh
   need_cluster 4
-  tracing_prefix "$dir"
   cp "$image" "$WORK/once.sqsh"
+  tracing_prefix "$dir"
   size=$(stat -c %s "$WORK/once.sqsh")
-  prefix_bin=$dir/bin job_seconds=100 limit=110 run job hydra 2 --image "$WORK/once.sqsh" mpi_hello
+  prefix_bin=$dir/bin run job hydra 2 --image "$WORK/once.sqsh" mpi_hello
   want_hello 8 4 "${MPI_VERSION[trixie-mpich]}" "$IN_IMAGE/libmpich.so.12"
-  want_equal "$(find "$dir" -name 'trace.node*' | wc -l)" 4 'traced daemons'
+  want_equal "$(find "$dir" -name 'trace.node*' | wc -l)" 9 'traces (cmpirun; cmpid and cmpi-bcast on 4 nodes)'
   bytes=$(bytes_read "$WORK/once.sqsh" "$dir"/trace.node*)
   ((bytes >= size && bytes <= size + 4096)) || complain "$bytes bytes were read of an image of $size"
-  bytes=$(bytes_read "$WORK/once.sqsh" "$dir"/trace.node[2-4])
+  bytes=$(bytes_read "$WORK/once.sqsh" "$dir"/trace.node[2-4].*)
   want_equal "$bytes" 0 'bytes read on other nodes'
   rm "$WORK/once.sqsh"
 }

@@ -188,6 +188,15 @@ static void *call_often(void *unused)
 	return NULL;
 }
 
+/* libpmix removes files for ranks only where the host has this function; else it has nothing to ask us. */
+static void job_control_is_there(void **state)
+{
+	(void)state;
+	assert_non_null(module->job_control);
+	assert_int_equal(module->job_control(NULL, NULL, 0, NULL, 0, NULL, NULL),
+			 PMIX_ERR_NOT_SUPPORTED);
+}
+
 static void threads_keep_the_order(void **state)
 {
 	pthread_t thread;
@@ -238,6 +247,7 @@ int main(void)
 		TEST(strangers_are_refused),
 		TEST(notes_need_no_reply),
 		TEST(log_is_answered_from_elsewhere),
+		TEST(job_control_is_there),
 		TEST(threads_keep_the_order),
 		TEST(only_one_at_a_time),
 		TEST(after_the_end_calls_are_refused),
