@@ -40,7 +40,7 @@ static void add_addresses(struct card *card, const struct ifaddrs *list, int fam
 	}
 }
 
-static uint32_t usable_cores(void)
+uint32_t card_usable_cores(void)
 {
 	cpu_set_t set;
 	if (sched_getaffinity(0, sizeof set, &set) == 0)
@@ -51,7 +51,7 @@ static uint32_t usable_cores(void)
 
 int card_of_this_node(struct card *card, struct err *err)
 {
-	*card = (struct card){.cores = usable_cores()};
+	*card = (struct card){.cores = card_usable_cores()};
 	if (gethostname(card->node, sizeof card->node - 1) < 0)
 		return err_errno(err, errno, "gethostname");
 	struct ifaddrs *list;

@@ -21,6 +21,9 @@ struct card {
 	struct in6_addr addresses[CARD_ADDRESSES_MAX];  /* IPv4 as ::ffff:a.b.c.d */
 };
 
+/* CPUs that this process may run on. */
+uint32_t card_usable_cores(void);
+
 /* Fills in name, cores and the addresses of the interfaces that are up: others
  * first, loopback only when there is nothing else (a test on one host). */
 int card_of_this_node(struct card *card, struct err *err);

@@ -113,6 +113,15 @@ static int fill_pmi_job(struct daemon *daemon, struct err *err)
 	return 0;
 }
 
+/* Can binding be ruled out before the node's cores are known? */
+static bool is_unbound(const struct daemon *daemon)
+{
+	enum bind_choice bind = daemon->plan.bind;
+	return bind == BIND_CHOICE_NONE ||
+	       (bind == BIND_CHOICE_DEFAULT &&
+		(daemon->local_ranks < 2 || daemon->local_ranks > card_usable_cores()));
+}
+
 /* What the user chose, or: core when every rank can have one, else none; and none for a
  * rank that has the node for itself, which is more often threaded than not. */
 static void choose_binding(struct daemon *daemon)
@@ -138,7 +147,8 @@ int daemon_start_pmi(struct daemon *daemon, struct err *err)
 	if (rc == 0)
 		rc = fill_pmi_job(daemon, err);
 	if (rc == 0)
-		rc = topology_load(&daemon->topology, err);
+		rc = is_unbound(daemon) ? topology_none(&daemon->topology, err)
+					: topology_load(&daemon->topology, err);
 	if (rc < 0)
 		return rc;
 	choose_binding(daemon);

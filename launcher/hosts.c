@@ -4,13 +4,13 @@
 #include "launcher/hosts.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "launcher/card.h"
 
 enum { SLOTS_MAX = 1 << 16, HOST_FILE_MAX = 64 << 20 };
 
@@ -242,22 +242,13 @@ static int from_slurm(char *const *environment, const char *nodes, struct hosts 
 	return rc < 0 ? err_prefix(err, "Slurm's environment") : 0;
 }
 
-static uint32_t local_cores(void)
-{
-	cpu_set_t set;
-	if (sched_getaffinity(0, sizeof set, &set) == 0)
-		return (uint32_t)CPU_COUNT(&set);
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);  /* more CPUs than a cpu_set_t holds */
-	return cores > 0 ? (uint32_t)cores : 1;
-}
-
 static int from_this_node(struct hosts *hosts, struct err *err)
 {
 	char name[HOSTLIST_NAME_MAX] = "";
 	if (gethostname(name, sizeof name - 1) < 0)
 		return err_errno(err, errno, "gethostname");
 	int rc = hostlist_add_name(&hosts->names, name, strlen(name), err);
-	return rc < 0 ? rc : set_slots(hosts, 0, local_cores(), err);
+	return rc < 0 ? rc : set_slots(hosts, 0, card_usable_cores(), err);
 }
 
 int hosts_find(const struct options *options, char *const *environment, struct hosts *hosts,

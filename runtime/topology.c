@@ -33,9 +33,28 @@ void topology_free(struct topology **where)
 
 /* hwloc loads every plug-in that it finds, and with them X11, OpenCL and XML libraries: five of the eight
  * milliseconds of a discovery.  There is no call for that, only the environment; what a user has set there stays. */
-static int handle_load(struct topology *topology, struct err *err)
+static void plugins_off(void)
 {
 	setenv("HWLOC_PLUGINS_PATH", "/nonexistent", 0);
+}
+
+int topology_none(struct topology **out, struct err *err)
+{
+	AUTO_TOPOLOGY struct topology *topology = calloc(1, sizeof *topology);
+	if (topology == NULL)
+		return err_errno(err, ENOMEM, "topology");
+	plugins_off();
+	if (hwloc_topology_init(&topology->handle) < 0 ||
+	    hwloc_topology_set_synthetic(topology->handle, "pu:1") < 0 ||
+	    hwloc_topology_load(topology->handle) < 0)
+		return err_set(err, EIO, "hwloc cannot make a topology of one CPU");
+	*out = take_ptr(&topology);
+	return 0;
+}
+
+static int handle_load(struct topology *topology, struct err *err)
+{
+	plugins_off();
 	if (hwloc_topology_init(&topology->handle) < 0)
 		return err_set(err, ENOMEM, "hwloc: no memory for the topology");
 	/* Instruction caches, devices and groups are of no use to anybody here. */

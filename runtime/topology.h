@@ -12,6 +12,11 @@
 
 struct topology;
 
+/* Stands in for a topology where nobody is to be bound: no CPU is in its node (so binding_mask() gives no
+ * mask), and its handle is a machine of one PU, which a PMIx server takes in place of
+ * a discovery of its own.  Costs nothing; reading /sys costs 10 to 100 us a CPU. */
+int topology_none(struct topology **topology, struct err *err);
+
 /* Sees only what this process may run on (sched_getaffinity(2), cpusets). */
 int topology_load(struct topology **topology, struct err *err);
 void topology_free(struct topology **topology);

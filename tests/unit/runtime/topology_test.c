@@ -48,10 +48,24 @@ static void test_bound_process(void **state)
 	assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
+/* Nobody is bound by it, and a PMIx server can take it. */
+static void test_none(void **state)
+{
+	AUTO_TOPOLOGY struct topology *topology = NULL;
+	struct cpu_mask mask;
+	struct err err;
+	(void)state;
+	assert_int_equal(topology_none(&topology, &err), 0);
+	assert_int_equal(topology_node(topology)->pu_count, 0);
+	assert_int_equal(binding_mask(topology_node(topology), BINDING_CORE, 0, 1, &mask), 0);
+	assert_non_null(topology_handle(topology));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_this_node), cmocka_unit_test(test_bound_process),
+		cmocka_unit_test(test_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
