@@ -271,10 +271,26 @@ static int spawn_rank(struct daemon *daemon, uint32_t local, struct err *err)
 	return rc;
 }
 
+/* As many as may be under way: a rank that is asked for and not yet started holds four
+ * descriptors more. */
+static int ask_for_ranks(struct daemon *daemon, struct err *err)
+{
+	enum { UNDER_WAY_MAX = 128 };
+	int rc = 0;
+	while (rc == 0 && daemon->spawned < daemon->local_ranks &&
+	       daemon->spawned - daemon->execed < UNDER_WAY_MAX) {
+		rc = spawn_rank(daemon, daemon->spawned, err);
+		daemon->spawned += rc == 0;
+	}
+	if (daemon->spawned == daemon->local_ranks && output_is_drained(daemon->output))
+		daemon_learn(daemon, FACT_DRAINED);
+	return rc;
+}
+
 static void on_drained(void *context)
 {
 	struct daemon *daemon = context;
-	if (daemon->spawned == daemon->local_ranks)
+	if (daemon->spawned == daemon->local_ranks || daemon_knows(daemon, FACT_ENDING))
 		daemon_learn(daemon, FACT_DRAINED);
 }
 
@@ -296,11 +312,7 @@ int daemon_spawn_ranks(struct daemon *daemon, struct err *err)
 	if (rc == 0)
 		rc = add_environment(daemon, err);
 	daemon->facts |= FACT_SPAWNED;
-	for (; rc == 0 && daemon->spawned < daemon->local_ranks; daemon->spawned++)
-		rc = spawn_rank(daemon, daemon->spawned, err);
-	if (output_is_drained(daemon->output))
-		daemon_learn(daemon, FACT_DRAINED);
-	return rc;
+	return rc < 0 ? rc : ask_for_ranks(daemon, err);
 }
 
 void daemon_free_ranks(struct daemon *daemon)
@@ -331,8 +343,13 @@ static void on_spawned(void *context, uint32_t rank, pid_t pid)
 {
 	struct daemon *daemon = context;
 	struct timespec now;
+	struct err err;
 	log_debug("rank %u is process %d", rank, (int)pid);
-	if (++daemon->execed < daemon->local_ranks)
+	daemon->execed++;
+	if (!daemon_knows(daemon, FACT_ENDING) && ask_for_ranks(daemon, &err) < 0)
+		daemon_fail(daemon, EXITCODE_SETUP, "node %s: cannot start the ranks: %s",
+			    daemon->card.node, err.text);
+	if (daemon->execed < daemon->local_ranks)
 		return;
 	daemon->timing.ns[TIMING_EXEC] = clock_now_ns() - daemon->go_ns;
 	timing_close(&daemon->timing);
