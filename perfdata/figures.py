@@ -3,7 +3,7 @@
 A result is one JSON object (launch --help says which file):
   what, date, commit, dirty      which measurement, of which sources
   machine, versions, image       where; the name and bytes of the image
-  samples                        list of {name, round, wall_ns, cpu_us}, in the order in which they ran
+  samples                        list of {name, round, wall_ns, gone_ns, cpu_us}: spawn_time.c, in its order
   failed                         {name: why}: what could not be measured
   idle                           list of {job, process, pid, cpu_ns, switches, window_s}
   traffic                        bytes read and opens of the image file, per node; bytes of memory
@@ -18,9 +18,13 @@ def load(path):
         return json.load(file)
 
 
+def samples_of(result, name, figure, unit):
+    return [sample[figure] / unit for sample in result['samples'] if sample['name'] == name]
+
+
 def walls(result, name):
     """Wall times of one command in ms."""
-    return [s['wall_ns'] / 1e6 for s in result['samples'] if s['name'] == name]
+    return samples_of(result, name, 'wall_ns', 1e6)
 
 
 def median(values):

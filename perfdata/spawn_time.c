@@ -4,8 +4,11 @@
  *   spawn_time [-w WARM_UPS] [-t SECONDS] FILE
  *
  * In: FILE, a command a line: `NAME REPEATS PROGRAM [ARGUMENTS]`, words apart by white space, no
- * quoting; "#" begins a line of remarks. Out: a line a sample: `NAME ROUND WALL_NS CPU_US`, where the
- * processor time is that of the process and of all descendants that were waited for.
+ * quoting; "#" begins a line of remarks. Out: a line a sample: `NAME ROUND WALL_NS GONE_NS CPU_US`:
+ * until the process ended, until its last descendant did, and the processor time of them all.
+ *
+ * We are the sub-reaper, so what a command leaves behind comes to us: its time is counted, and it
+ * is over before the next sample begins.
  *
  * No shell and no script stands in between: posix_spawn(3), wait4(2), and the monotonic clock before and
  * after. Commands take turns, and each round begins with another one, so that what the machine does
@@ -26,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -43,7 +47,7 @@ struct command {
 };
 
 struct sample {
-	uint64_t wall_ns;
+	uint64_t wall_ns, gone_ns;
 	long cpu_us;
 };
 
@@ -151,6 +155,20 @@ static int stop(pid_t pid)
 	return ETIMEDOUT;
 }
 
+static long cpu_of(const struct rusage *usage)
+{
+	return microseconds(&usage->ru_utime) + microseconds(&usage->ru_stime);
+}
+
+/* Waits for what became our child; 0 or an errno value. */
+static int reap_orphans(long *cpu_us)
+{
+	struct rusage usage;
+	while (wait4(-1, NULL, 0, &usage) > 0)
+		*cpu_us += cpu_of(&usage);
+	return errno == ECHILD ? 0 : ETIMEDOUT;
+}
+
 static bool run(const struct command *command, const posix_spawn_file_actions_t *actions,
 		long seconds, struct sample *sample)
 {
@@ -163,11 +181,13 @@ static bool run(const struct command *command, const posix_spawn_file_actions_t 
 	if (number == 0 && wait4(pid, &status, 0, &usage) < 0)
 		number = stop(pid);
 	sample->wall_ns = now_ns() - start;
+	if (number == 0) {
+		sample->cpu_us = cpu_of(&usage);
+		number = reap_orphans(&sample->cpu_us);
+	}
+	sample->gone_ns = now_ns() - start;
 	alarm(0);
-	if (!judge(command, number, status))
-		return false;
-	sample->cpu_us = microseconds(&usage.ru_utime) + microseconds(&usage.ru_stime);
-	return true;
+	return judge(command, number, status);
 }
 
 /* Whether the command has its turn in this round: `repeats` of `rounds` do, evenly. */
@@ -186,8 +206,8 @@ static bool take(struct command *command, const posix_spawn_file_actions_t *acti
 	if (command->has_failed)
 		printf("%s %ld failed\n", command->name, round);
 	else if (round >= 0)
-		printf("%s %ld %llu %ld\n", command->name, round, (unsigned long long)sample.wall_ns,
-		       sample.cpu_us);
+		printf("%s %ld %llu %llu %ld\n", command->name, round, (unsigned long long)sample.wall_ns,
+		       (unsigned long long)sample.gone_ns, sample.cpu_us);
 	fflush(stdout);
 	return !command->has_failed;
 }
@@ -240,6 +260,7 @@ int main(int argc, char **argv)
 	struct settings settings = settings_parse(argc, argv);
 	size_t count = commands_read(settings.file, commands);
 	long rounds = 0;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigaction(SIGALRM, &(struct sigaction){.sa_handler = on_alarm}, NULL);
 	for (size_t i = 0; i < count; i++)
 		if (commands[i].repeats > rounds)
