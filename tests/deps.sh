@@ -48,7 +48,7 @@ readonly -a CHECK=(
   charliecloud squashfuse
   iproute2 openssh-server openssh-client
   munge slurm-wlm slurm-client slurmctld slurmd
-  mandoc jq
+  mandoc jq python3
 )
 
 # Services that those packages would start.
