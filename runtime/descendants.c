@@ -35,17 +35,31 @@ static int read_file(int dir_fd, const char *path, struct buf *out)
 	}
 }
 
-static int parent_of(int proc_fd, const char *name)
+static bool read_stat(int proc_fd, const char *name, char *state, int *parent)
 {
 	char path[300];
 	AUTO_BUF struct buf text = {0};
 	snprintf(path, sizeof path, "%s/stat", name);
 	if (read_file(proc_fd, path, &text) < 0)
-		return -1;
+		return false;
 	/* "pid (any name, even with parentheses) state ppid ..." */
 	const char *after = strrchr(text.data, ')');
+	return after != NULL && sscanf(after, ") %c %d", state, parent) == 2;
+}
+
+static int parent_of(int proc_fd, const char *name)
+{
+	char state;
 	int parent;
-	return after != NULL && sscanf(after, ") %*c %d", &parent) == 1 ? parent : -1;
+	return read_stat(proc_fd, name, &state, &parent) ? parent : -1;
+}
+
+char descendants_state(int proc_fd, pid_t pid)
+{
+	char name[16], state;
+	int parent;
+	snprintf(name, sizeof name, "%d", (int)pid);
+	return read_stat(proc_fd, name, &state, &parent) ? state : '\0';
 }
 
 static int each_by_scan(int proc_fd, descendants_filter *function, void *context)

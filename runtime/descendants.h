@@ -19,4 +19,8 @@ typedef bool descendants_filter(void *context, pid_t pid);
  * -errno when the list cannot be read.  Stops early when the function says false. */
 int descendants_each(int proc_fd, descendants_filter *function, void *context);
 
+/* The letter of /proc/PID/stat (proc(5)): 'Z' is a zombie, whose own children have already gone to the sub-reaper;
+ * 0 when there is no such process. */
+char descendants_state(int proc_fd, pid_t pid);
+
 #endif

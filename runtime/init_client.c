@@ -50,6 +50,7 @@ struct init_client {
 	ino_t mount_namespace;     /* of cmpi-init; 0: not yet known */
 	int status;                /* how cmpi-init ended */
 	unsigned orphan_looks;
+	size_t orphan_zombies;
 	uint32_t orphan_timer, flush_timer;
 };
 
@@ -350,7 +351,8 @@ static void on_socket(void *context, int fd, uint32_t events)
 
 struct orphan_look {
 	const struct init_client *client;
-	size_t found;
+	int proc_fd;
+	size_t found, zombies;
 };
 
 static bool kill_orphan(void *context, pid_t pid)
@@ -359,23 +361,33 @@ static bool kill_orphan(void *context, pid_t pid)
 	char path[64];
 	struct stat status;
 	snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)pid);
-	/* A dead process has no namespace any more, and is not counted. */
-	if (stat(path, &status) < 0 || status.st_ino != look->client->mount_namespace)
+	if (stat(path, &status) < 0) {
+		/* Dying: it has left its namespaces, and will leave its children to us only now. */
+		char state = descendants_state(look->proc_fd, pid);
+		look->zombies += state == 'Z';
+		look->found += state != 'Z' && state != '\0';
+		return true;
+	}
+	if (status.st_ino != look->client->mount_namespace)
 		return true;
 	look->found++;
 	kill(pid, SIGKILL);
 	return true;
 }
 
+/* Over when none lives and none has died since the last look: a rank that became a zombie after its children
+ * were listed has left us children that are not in the list. */
 static void look_for_orphans(void *context)
 {
 	struct init_client *client = context;
-	struct orphan_look look = {client, 0};
 	AUTO_FD int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct orphan_look look = {.client = client, .proc_fd = proc_fd};
 	client->orphan_timer = 0;
 	if (client->mount_namespace != 0 && proc_fd >= 0)
 		descendants_each(proc_fd, kill_orphan, &look);
-	if (look.found > 0 && ++client->orphan_looks < ORPHAN_LOOKS_MAX &&
+	bool is_over = look.found == 0 && look.zombies == client->orphan_zombies;
+	client->orphan_zombies = look.zombies;
+	if (!is_over && ++client->orphan_looks < ORPHAN_LOOKS_MAX &&
 	    loop_add_timer(client->loop, orphan_look_ns, look_for_orphans, client, &client->orphan_timer,
 			   NULL) == 0)
 		return;
