@@ -228,6 +228,7 @@ static void begin_ending(struct daemon *daemon)
 	if (daemon_knows(daemon, FACT_ENDING))
 		return;
 	daemon->facts |= FACT_ENDING;
+	daemon_abort_wire_up(daemon, daemon->status);
 	/* With the image here it ends by itself, and in good order. */
 	if (daemon->bcast != NULL && !daemon_knows(daemon, FACT_IMAGE))
 		bcast_client_kill(daemon->bcast);
@@ -384,10 +385,12 @@ int daemon_run(const struct daemon_options *options)
 				.started_ns = clock_now_ns()};
 	struct err err;
 	daemon_prepare_process();
+	daemon.is_wiring_up = options->plan == NULL || options->plan->nodes.count > 1;
 	int status = start(&daemon, &err);
 	if (status < 0) {
 		log_error("%s%s%s", daemon.card.node, daemon.card.node[0] ? ": " : "", err.text);
 		status = EXITCODE_SETUP;
+		daemon_abort_wire_up(&daemon, status);
 	} else {
 		status = loop_run(daemon.loop, &err);
 		if (status < 0) {

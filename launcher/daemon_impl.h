@@ -69,6 +69,7 @@ struct daemon {
 
 	struct init_client *init;
 	bool init_has_ended, init_has_failed;
+	bool is_wiring_up;             /* of several nodes, before the session */
 	struct bcast_client *bcast;
 	int image_fd;
 	uint64_t image_bytes;
@@ -117,6 +118,8 @@ const char *daemon_node_name(const struct daemon *daemon, uint32_t node);
 /* daemon_session.c: the broadcast's process, the control tree */
 int daemon_start_session(struct daemon *daemon, struct err *err);
 void daemon_take_memory(struct daemon *daemon, int take_fd);
+/* We fail while other nodes' cmpi-bcast may still be in MPI_Init: ends them.  Later it does nothing. */
+void daemon_abort_wire_up(struct daemon *daemon, int status);
 int daemon_adopt_plan(struct daemon *daemon, struct err *err);
 /* To the parent; on node 0 it does nothing. */
 void daemon_send_up(struct daemon *daemon, uint16_t type, const struct buf *payload);

@@ -10,6 +10,7 @@
 #include "launcher/daemon_impl.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 
 #define TREE_DEADLINE_NS (30 * NS_PER_S)
 #define HOLD_NS (1500 * NS_PER_MS)
+enum { PMI_ANSWER_MS = 1000 };
 
 /* -- sending ------------------------------------------------------------ */
 
@@ -146,6 +148,48 @@ static void on_tree_deadline(void *context)
 
 /* -- cmpi-bcast --------------------------------------------------------- */
 
+/* The launcher's PMI socket, -1 if it has none of PMI-1's kind. */
+static int pmi_fd(void)
+{
+	const char *text = getenv("PMI_FD");
+	int fd = text ? atoi(text) : -1;
+	return fd >= 3 ? fd : -1;
+}
+
+/* It is for cmpi-bcast alone. */
+static void pass_pmi_fd(bool pass)
+{
+	if (pmi_fd() >= 0)
+		fcntl(pmi_fd(), F_SETFD, pass ? 0 : FD_CLOEXEC);
+}
+
+/* The session is there: from now on the launcher sees when cmpi-bcast ends. */
+static void close_pmi_fd(struct daemon *daemon)
+{
+	if (daemon->is_wiring_up && pmi_fd() >= 0)
+		close(pmi_fd());
+	daemon->is_wiring_up = false;
+}
+
+/* Hydra does not mind a process that ends before its MPI_Init, whatever its status: the others would wait for it in
+ * theirs for ever.  So it is told, in PMI-1.  srun and Open MPI's mpiexec go by the status; they do not set the
+ * variable. */
+void daemon_abort_wire_up(struct daemon *daemon, int status)
+{
+	static const char init[] = "cmd=init pmi_version=1 pmi_subversion=1\n";
+	struct pollfd answer = {.fd = pmi_fd(), .events = POLLIN};
+	char text[256];
+	if (!daemon->is_wiring_up || answer.fd < 0 || getenv("MPI_LOCALRANKID") == NULL)
+		return;
+	daemon->is_wiring_up = false;
+	if (write(answer.fd, init, sizeof init - 1) < 0 || poll(&answer, 1, PMI_ANSWER_MS) <= 0 ||
+	    read(answer.fd, text, sizeof text) <= 0)
+		return;
+	int len = snprintf(text, sizeof text, "cmd=abort exitcode=%d\n", status);
+	ssize_t ignored = write(answer.fd, text, (size_t)len);
+	(void)ignored;
+}
+
 static int take_cards(struct daemon *daemon, const struct bcast_session *session, struct err *err)
 {
 	daemon->cards = calloc(session->size, sizeof *daemon->cards);
@@ -163,6 +207,7 @@ static int take_cards(struct daemon *daemon, const struct bcast_session *session
 static int take_session(struct daemon *daemon, const struct bcast_session *session, struct err *err)
 {
 	daemon->node = session->rank;
+	close_pmi_fd(daemon);
 	daemon->image_bytes = session->image_size;
 	int rc = 0;
 	if (!daemon->has_plan)
@@ -271,19 +316,6 @@ static int find_bcast(const struct daemon *daemon, char *path, size_t size, stru
 	}
 	return err_set(err, ENOENT, "the launcher gave this daemon no MPI wire-up (none of PMI_RANK, "
 				    "PMIX_NAMESPACE ... is set); start it by an mpiexec or srun --mpi=...");
-}
-
-/* The launcher's PMI socket is for cmpi-bcast alone. */
-static void pass_pmi_fd(bool open)
-{
-	const char *text = getenv("PMI_FD");
-	int fd = text ? atoi(text) : -1;
-	if (fd < 3)
-		return;
-	if (open)
-		fcntl(fd, F_SETFD, 0);
-	else
-		close(fd);
 }
 
 static int start_bcast(struct daemon *daemon, int image_fd, struct err *err)
