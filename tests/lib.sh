@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+#
 # lib.sh: what the test scripts share; sourced.
 #
 # A test is a function; `run_tests` calls every function whose name begins with test_, in a
