@@ -316,10 +316,9 @@ static void on_job(struct init *init, const int *fds)
 		send_error(init, INIT_NO_RANK, code, &err);
 		return;
 	}
-	/* The ranks' process group is ours: we are its leader and live longest, so a signal to the group
-	 * never meets a stranger's.  We block all signals. */
-	if (!job_is_interactive(init->job))
-		setpgid(0, 0);
+	/* The ranks' process group is ours, but a program at a terminal is in that of cmpid. */
+	if (job_is_interactive(init->job))
+		setpgid(0, getpgid(getppid()));
 }
 
 static void on_environment(struct init *init, const int *fds)
@@ -460,6 +459,9 @@ int init_run(int socket_fd, const char *imgfs_path, struct err *err)
 	struct init init = {.socket_fd = socket_fd, .imgfs_path = imgfs_path, .proc_fd = -1,
 			    .session_dir_fd = -1};
 	struct err failure = ERR_NONE;
+	/* We are the leader and live longest, so a signal to the group never meets a stranger's.  And a launcher
+	 * that kills cmpid's group leaves us, who clean up; we block all other signals. */
+	setpgid(0, 0);
 	int rc = loop_new(&init.loop, err);
 	if (rc == 0)
 		rc = loop_add_signal(init.loop, SIGCHLD, on_child, &init, err);
