@@ -142,6 +142,9 @@ static int add_mounts(const struct making *making, struct plan *plan, struct err
 	int rc = mount_plan_add_defaults(&plan->mounts, &defaults, err);
 	if (rc == 0 && options->no_tmp)
 		rc = mount_plan_add_tmpfs(&plan->mounts, "/tmp", 0, 01777, err);
+	/* MPI libraries leave files there when they are killed; these go with the mount. */
+	if (rc == 0)
+		rc = mount_plan_add_tmpfs(&plan->mounts, "/dev/shm", 0, 01777, err);
 	return rc < 0 ? rc : add_volumes(options, plan, err);
 }
 
