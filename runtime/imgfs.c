@@ -26,6 +26,7 @@
 #include "common/cleanup.h"
 #include "common/squash_super.h"
 #include "runtime/imgfs_made.h"
+#include "runtime/imgfs_zstd.h"
 
 enum {
 	METADATA_BLOCKS = 2048,              /* of 8 KiB */
@@ -108,6 +109,8 @@ int imgfs_open(int image_fd, const struct imgfs_options *options, struct imgfs *
 	if (code != SQFS_OK)
 		return err_set(err, EBADMSG, "the image's tables are damaged");
 	imgfs->opened = true;
+	if (sqfs_compression(&imgfs->fs) == ZSTD_COMPRESSION)
+		imgfs->fs.decompressor = imgfs_zstd_decompress;
 	if (caches_widen(imgfs) < 0)
 		return err_errno(err, ENOMEM, "open the image");
 	sqfs_inode root;
