@@ -29,7 +29,7 @@ need_cluster() {
   vnodes up "$nodes" ${rate:+--rate "$rate"}
   "$CLUSTER_SCRIPTS/sshd" up --user "$CMPIRUN_TEST_USER"
   [[ -n $rate ]] || "$CLUSTER_SCRIPTS/slurm" up
-  for node in $(live_nodes); do on "$node" sh -c "$NODE_STATE" >"$WORK/state.$node"; done
+  for node in $(live_nodes); do remember "$node"; done
   echo "$*" >"$WORK/cluster"
 }
 
@@ -72,6 +72,7 @@ node_path() { printf '%s' "${prefix_bin:-$BIN}:/usr/local/bin:/usr/bin:/bin:/usr
 start_job() {
   local words
   job_words "$@"
+  : >"$WORK/out"
   setsid "$CLUSTER_SCRIPTS/vnodes" exec node1 --user "$CMPIRUN_TEST_USER" --cwd "$USER_HOME" -- \
     env --default-signal=INT,QUIT PATH="$(node_path)" "${words[@]}" \
     </dev/null >"$WORK/out" 2>"$WORK/err" & job=$!
@@ -97,6 +98,7 @@ end_job() {
   while is_running "$job" && [[ $(bc <<<"$EPOCHREALTIME < $deadline") == 1 ]]; do sleep 0.05; done
   if is_running "$job"; then
     kill -KILL -- "-$job"; wait "$job" || true
+    spoil_cluster
     status=none out=$(<"$WORK/out") err=$(<"$WORK/err")
     complain "the job did not end within $1 s"
   fi
@@ -108,43 +110,55 @@ interrupt_job() { kill -INT -- "-$job"; }
 
 # -- what is left ----------------------------------------------------------------------------
 
-# Given to `sh -c` on a node: mount namespaces, mounts, listening sockets; without numbers that differ
-# from one look to the next.
-# shellcheck disable=SC2016,SC2034
-readonly NODE_STATE='
-  readlink /proc/[0-9]*/ns/mnt 2>/dev/null | sort -u
-  awk "{ print \$5, \$(NF-2), \$(NF-1) }" /proc/self/mountinfo | sort
-  ss -Hltn | awk "{ print \"tcp\", \$4 }" | sort -u'
+# Given to `sh -c` on a node, with the user: a line for each thing that there is. "state" lines, of mount
+# namespaces, mounts and listening sockets, are compared with those of the beginning; the others,
+# the user's processes, descriptors in anyone's hand, files, are litter. (/tmp/ompi.*: of an mpiexec of Open MPI
+# that was interrupted twice.)
+# shellcheck disable=SC2016
+readonly LOOK='
+  readlink /proc/[0-9]*/ns/mnt 2>/dev/null | sort -u | sed "s/^/state namespace /"
+  awk "{ print \"state mount\", \$5, \$(NF-2), \$(NF-1) }" /proc/self/mountinfo | sort
+  ss -Hltnp | sed "s/,pid=[0-9]*,fd=[0-9]*//g" | awk "{ print \"state tcp\", \$4, \$6 }" | sort -u
+  ps -o pid=,stat=,comm=,args= -U "$1" | awk "\$2 !~ /^Z/ { print \"process\", \$0 }"
+  find /proc/[0-9]*/fd -type l "(" -lname "/memfd:*" -o -lname "*cmpirun*.sqsh*" -o -lname /dev/fuse \
+    -o -lname "mnt:*" -o -lname "user:*" ")" -printf "descriptor %p %l\n" 2>/dev/null
+  find /tmp /dev/shm -mindepth 1 -user "$1" ! -path "/tmp/ompi.*" -printf "file %p\n" 2>/dev/null
+  true'
 
-# The same, for what belongs to the job alone: the user's processes, descriptors in anyone's hand,
-# directories.
-# shellcheck disable=SC2016,SC2034
-readonly NODE_LITTER='
-  ps -o pid=,stat=,args= -U "$1" | grep -v " Z" | sed "s/^/process /"
-  for fd in /proc/[0-9]*/fd/*; do
-    target=$(readlink "$fd" 2>/dev/null) || continue
-    case $target in /memfd:*|*cmpirun*.sqsh*|/dev/fuse|mnt:*|user:*) echo "descriptor $fd $target" ;; esac
-  done
-  find /tmp /dev/shm -mindepth 1 -user "$1" | grep -v -e "^/tmp/ompi\." | sed "s/^/file /"'
+# What is the launchers' own, and not ours to end.
+readonly LAUNCHERS='(salloc|srun|sshd?|mpiexec[.a-z]*|orterun|orted|hydra_pmi_proxy|sh +sh -c .*(hydra_pmi_proxy|orted).*)'
+readonly NOT_OURS="^process +[0-9]+ [^ ]+ +$LAUNCHERS|^state tcp .*\"$LAUNCHERS\"|/memfd:hostfile"
 
-litter() { # NODE
-  on "$1" sh -c "$NODE_LITTER" sh "$CMPIRUN_TEST_USER"
-  on "$1" sh -c "$NODE_STATE" | diff "$WORK/state.$1" - | grep '^[<>]' | sed 's/^/state /'
+look() { on "$1" sh -c "$LOOK" sh "$CMPIRUN_TEST_USER"; }
+
+# remember NODE: its state before the first job.
+remember() { look "$1" | grep '^state ' >"$WORK/state.$1"; }
+
+litter() { # NODE; with ours=yes without what is the launchers'
+  look "$1" >"$WORK/look.$1"
+  {
+    grep -v '^state ' "$WORK/look.$1"
+    grep '^state ' "$WORK/look.$1" | grep -vxFf "$WORK/state.$1"
+  } | if [[ -n ${ours:-} ]]; then grep -Ev "$NOT_OURS"; else cat; fi | sed "s/^/$1: /"
   true
 }
 
 # want_clean_nodes [SECONDS [SINCE]]: every living node is clean that many seconds (5) after SINCE (now),
 # in the form of EPOCHREALTIME. What it took is left in $took, in seconds.
 want_clean_nodes() {
-  local limit=${1:-5} since=${2:-$EPOCHREALTIME} node left
-  for node in $(live_nodes); do
-    while left=$(litter "$node"); [[ -n $left ]]; do
-      took=$(bc <<<"$EPOCHREALTIME - $since")
-      [[ $(bc <<<"$took < $limit") == 1 ]] || complain "left behind on $node after $took s: $left"
-      sleep 0.1
-    done
+  local limit=${1:-5} since=${2:-$EPOCHREALTIME} nodes node left
+  nodes=$(live_nodes)
+  while
+    left=$(for node in $nodes; do litter "$node" & done; wait)
+    took=$(bc <<<"scale=1; ($EPOCHREALTIME - $since) / 1")
+    [[ -n $left ]]
+  do
+    if [[ $(bc <<<"$took < $limit") != 1 ]]; then
+      spoil_cluster
+      complain "left behind after $took s: $left"
+    fi
+    sleep 0.1
   done
-  took=$(bc <<<"$EPOCHREALTIME - $since")
 }
 
 # note TEXT...: a measured value, among the lines of the results.
