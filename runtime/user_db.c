@@ -12,9 +12,10 @@
 static bool line_id(const char *line, const char *end, uint32_t *id)
 {
 	for (int field = 0; field < 2; field++) {
-		line = memchr(line, ':', (size_t)(end - line));
-		if (line++ == NULL)
+		const char *colon = memchr(line, ':', (size_t)(end - line));
+		if (colon == NULL)
 			return false;
+		line = colon + 1;
 	}
 	uint64_t value = 0;
 	const char *digits = line;
@@ -35,7 +36,9 @@ bool user_db_has_id(const char *text, size_t len, uint32_t id)
 		uint32_t found;
 		if (line_id(text, line_end, &found) && found == id)
 			return true;
-		text = line_end + 1;
+		if (newline == NULL)
+			return false;
+		text = newline + 1;
 	}
 	return false;
 }
