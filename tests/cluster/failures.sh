@@ -138,7 +138,7 @@ test_rank_exits() {
   local starter
   need_cluster 4
   for starter in $STARTERS; do
-    run job "$starter" 1 --image "$DEBIAN" sh -c '[ $CMPIRUN_RANK != 2 ] || exit 3; sleep 40'
+    run_job "$starter" 1 --image "$DEBIAN" sh -c '[ $CMPIRUN_RANK != 2 ] || exit 3; sleep 40'
     want_status 3; want_err_like 'rank 2 on node node3 ended with status 3'; want_clean_nodes
   done
 }
@@ -146,7 +146,7 @@ test_rank_is_killed() {
   local starter
   need_cluster 4
   for starter in srun hydra; do
-    run job "$starter" 1 --image "$DEBIAN" sh -c '[ $CMPIRUN_RANK != 2 ] || kill -9 $$; sleep 40'
+    run_job "$starter" 1 --image "$DEBIAN" sh -c '[ $CMPIRUN_RANK != 2 ] || kill -9 $$; sleep 40'
     want_status 137; want_err_like 'rank 2 on node node3 was ended by signal 9'; want_clean_nodes
   done
 }
@@ -155,21 +155,21 @@ test_rank_aborts() {
   need_cluster 4
   for starter in hydra srun; do
     for mpi in mpich openmpi; do
-      run job "$starter" 1 --image "$IMAGES/trixie-$mpi.sqsh" mpi_hello --abort 7@2
+      run_job "$starter" 1 --image "$IMAGES/trixie-$mpi.sqsh" mpi_hello --abort 7@2
       want_status 7; want_err_like 'rank 2 on node node3'; want_clean_nodes
     done
   done
 }
 test_program_missing() {
   need_cluster 4
-  run job hydra 2 --image "$DEBIAN" no-such-program
+  run_job hydra 2 --image "$DEBIAN" no-such-program
   want_status 127; want_err_like 'no-such-program'
   want_equal "$(grep -c '^cmpirun:' <<<"$err")" 1 'messages'
   want_clean_nodes
 }
 test_timeout() {
   need_cluster 4
-  run job hydra 1 --timeout 2 --image "$DEBIAN" sleep 60
+  run_job hydra 1 --timeout 2 --image "$DEBIAN" sleep 60
   want_status 124; want_err_like -- '--timeout'; want_clean_nodes
 }
 
@@ -269,7 +269,7 @@ test_node_without_dev_fuse() {
   spoil_cluster
   on node3 sh -c 'mknod -m 600 /run/fuse c 10 229 && mount --bind /run/fuse /dev/fuse'
   remember node3
-  run job hydra 1 --image "$DEBIAN" true
+  run_job hydra 1 --image "$DEBIAN" true
   want_status 123; want_err_like 'node3[^'$'\n'']*/dev/fuse'
   want_equal "$(grep -c '^cmpirun:' <<<"$err")" 1 'messages'
   want_clean_nodes

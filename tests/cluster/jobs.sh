@@ -40,7 +40,7 @@ want_hello() {
 hello() {
   local starter=$1 image=$2 ranks=$3
   need_cluster 4
-  run job "$starter" $((ranks / 4)) --image "$IMAGES/$image.sqsh" mpi_hello
+  run_job "$starter" $((ranks / 4)) --image "$IMAGES/$image.sqsh" mpi_hello
   want_hello "$ranks" 4 "${MPI_VERSION[$image]}" "$IN_IMAGE/${MPI_SONAME[${image#*-}]}"
   want_clean_nodes
 }
@@ -59,7 +59,7 @@ hello_host() {
   local starter=$1 image=$2 ranks=$3 explained fits=0
   need_cluster 4
   explained=$("$BIN/cmpi" abi explain "$IMAGES/$image.sqsh" 2>&1) || fits=$?
-  run job "$starter" $((ranks / 4)) --mpi host --image "$IMAGES/$image.sqsh" mpi_hello
+  run_job "$starter" $((ranks / 4)) --mpi host --image "$IMAGES/$image.sqsh" mpi_hello
   if [[ $fits == 0 ]]; then
     want_hello "$ranks" 4 "$(host_version "${image#*-}")" "$SWAPPED/${MPI_SONAME[${image#*-}]}"
   else
@@ -119,7 +119,7 @@ test_fewer_ranks_than_slots() {
   local starter
   need_cluster 4
   for starter in srun hydra; do
-    run job "$starter" 2 -n 3 --image "$DEBIAN" sh -c "$WHERE"
+    run_job "$starter" 2 -n 3 --image "$DEBIAN" sh -c "$WHERE"
     want_status 0
     want_equal "$(sort <<<"$out")" "$(printf '%s\n' '0/3 0:node1 0/2' '1/3 0:node1 1/2' '2/3 1:node2 0/1')" \
       "places by $starter"
@@ -129,7 +129,7 @@ test_ppn() {
   local starter
   need_cluster 4
   for starter in srun hydra; do
-    run job "$starter" 3 --ppn 1 -n 3 --image "$DEBIAN" sh -c "$WHERE"
+    run_job "$starter" 3 --ppn 1 -n 3 --image "$DEBIAN" sh -c "$WHERE"
     want_status 0
     want_equal "$(sort <<<"$out")" "$(printf '%s\n' '0/3 0:node1 0/1' '1/3 1:node2 0/1' '2/3 2:node3 0/1')" \
       "places by $starter"
@@ -138,7 +138,7 @@ test_ppn() {
 test_stdin_goes_to_rank_0() {
   local starter
   need_cluster 4
-  for starter in $STARTERS; do
+  for starter in srun hydra openmpi; do
     out=$(printf 'a\nb\n' | job "$starter" 1 --label --image "$DEBIAN" cat 2>"$WORK/err") || true
     err=$(<"$WORK/err")
     want_out $'0: a\n0: b'
@@ -146,7 +146,7 @@ test_stdin_goes_to_rank_0() {
 }
 test_labels() {
   need_cluster 4
-  run job hydra 2 -q --label --image "$DEBIAN" sh -c 'echo out; echo err >&2'
+  run_job hydra 2 -q --label --image "$DEBIAN" sh -c 'echo out; echo err >&2'
   want_status 0
   want_equal "$(sort <<<"$out")" "$(printf '%s: out\n' 0 1 2 3 4 5 6 7)" labels
   want_equal "$(sort <<<"$err")" "$(printf '%s: err\n' 0 1 2 3 4 5 6 7)" labels
@@ -155,7 +155,7 @@ test_quiet_on_success() {
   local starter
   need_cluster 4
   for starter in $STARTERS; do
-    run job "$starter" 1 --image "$DEBIAN" true
+    run_job "$starter" 1 --image "$DEBIAN" true
     want_status 0; want_out ''
     # The virtual Slurm has no task plug-in, and its srun says so.
     err=$(grep -v 'lacks support for cpu binding' <<<"$err" || true)
@@ -164,7 +164,7 @@ test_quiet_on_success() {
 }
 test_timing_names_a_node() {
   need_cluster 4
-  run job hydra 2 --timing --image "$DEBIAN" true
+  run_job hydra 2 --timing --image "$DEBIAN" true
   want_status 0
   want_err_like 'launched 8 ranks on 4 nodes in [0-9.]+ ms: .*broadcast [0-9.]+.*node[1-4]'
 }
@@ -205,7 +205,7 @@ test_image_is_read_once() {
   cp "$image" "$WORK/once.sqsh"
   tracing_prefix "$dir"
   size=$(stat -c %s "$WORK/once.sqsh")
-  prefix_bin=$dir/bin run job hydra 2 --image "$WORK/once.sqsh" mpi_hello
+  prefix_bin=$dir/bin run_job hydra 2 --image "$WORK/once.sqsh" mpi_hello
   want_hello 8 4 "${MPI_VERSION[trixie-mpich]}" "$IN_IMAGE/libmpich.so.12"
   want_equal "$(find "$dir" -name 'trace.node*' | wc -l)" 9 'traces (cmpirun; cmpid and cmpi-bcast on 4 nodes)'
   bytes=$(bytes_read "$WORK/once.sqsh" "$dir"/trace.node*)

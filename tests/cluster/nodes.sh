@@ -58,6 +58,16 @@ job() {
   bounded "${words[@]}"
 }
 
+# run_job ...: `run job ...`. Open MPI 4.1.4 under `srun --mpi=pmix` crashes in MPI_Init in one of some forty runs,
+# with any program: its TCP transport gets a message before anybody has said what to do with it. Such a
+# run of cmpi-bcast is no result.
+run_job() {
+  run job "$@"
+  [[ $1 == srun-pmix && $status != 0 && $err == *'cmpi-bcast was ended by signal 11'* ]] || return 0
+  note "(Open MPI crashed in MPI_Init under srun --mpi=pmix; once more)"
+  run job "$@"
+}
+
 # bounded COMMAND...: on node1, as the ordinary user, within the time limit.
 bounded() {
   timeout -k 3 "${job_seconds:-$JOB_SECONDS}" "$CLUSTER_SCRIPTS/vnodes" exec node1 \
