@@ -12,7 +12,7 @@
 #   tiny-{zstd,gzip,lz4,xz,lzo}
 #             busybox and files of awkward sizes, the same tree by each compressor
 #
-# In: a Debian mirror (the one that the machine's apt uses, else Debian's own), the programs of
+# In: a Debian mirror (the one that the machine's apt uses), the programs of
 # tests/deps.sh demo, mpi_hello.c. Out: NAME.sqsh and NAME.key in the cache directory,
 # ${CMPIRUN_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cmpirun/test-images}; all are world-readable
 # and belong to whom sudo was called by.
@@ -129,13 +129,14 @@ publish() {
 # Debian images; these run in the mount namespace, with $WORK a tmpfs
 # ---------------------------------------------------------------------------------------------
 
-# The mirror of the machine's apt, or Debian's default.
+# The mirror of the machine's apt.
 mirror() {
   local uri
   # shellcheck disable=SC2016  # the format is apt's
   uri=$(apt-get indextargets --format '$(REPO_URI)' \
         'Created-By: Packages' 'Origin: Debian' 2>/dev/null | grep -v security | head -n 1) || true
-  printf '%s\n' "${uri:-http://deb.debian.org/debian}"
+  [[ -n $uri ]] || die "apt on this machine knows no Debian mirror (apt-get update first?)"
+  printf '%s\n' "$uri"
 }
 
 # A proxy that the machine's apt uses, for the apt inside mmdebstrap, which does not read it.
