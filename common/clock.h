@@ -1,5 +1,5 @@
 /*
- * clock.h - one clock for durations: CLOCK_MONOTONIC, nanoseconds.
+ * clock.h - one clock for durations: CLOCK_MONOTONIC, and one for dates; nanoseconds.
  */
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
@@ -14,6 +14,14 @@ static inline uint64_t clock_now_ns(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Wall time: to compare processes, which may be on different nodes. */
+static inline uint64_t clock_realtime_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 

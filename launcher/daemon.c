@@ -15,7 +15,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -279,13 +278,6 @@ static void on_timeout(void *context)
 
 /* -- start -------------------------------------------------------------- */
 
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /* The plan is here, and who we are: what follows from that. */
 int daemon_adopt_plan(struct daemon *daemon, struct err *err)
 {
@@ -302,7 +294,7 @@ int daemon_adopt_plan(struct daemon *daemon, struct err *err)
 	if (daemon->ranks == NULL)
 		return err_errno(err, ENOMEM, "ranks");
 	if (daemon_is_root(daemon)) {
-		uint64_t now = realtime_ns();
+		uint64_t now = clock_realtime_ns();
 		daemon->timing.ns[TIMING_START] = now > plan->started_ns ? now - plan->started_ns : 0;
 		if (plan->timeout_s > 0)
 			return loop_add_timer(daemon->loop, plan->timeout_s * NS_PER_S, on_timeout, daemon,

@@ -342,7 +342,6 @@ static void on_attached(void *context, const struct init_attached *attached)
 static void on_spawned(void *context, uint32_t rank, pid_t pid)
 {
 	struct daemon *daemon = context;
-	struct timespec now;
 	struct err err;
 	log_debug("rank %u is process %d", rank, (int)pid);
 	daemon->execed++;
@@ -353,8 +352,7 @@ static void on_spawned(void *context, uint32_t rank, pid_t pid)
 		return;
 	daemon->timing.ns[TIMING_EXEC] = clock_now_ns() - daemon->go_ns;
 	timing_close(&daemon->timing);
-	clock_gettime(CLOCK_REALTIME, &now);
-	uint64_t now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	uint64_t now_ns = clock_realtime_ns();
 	daemon->total_ns = now_ns > daemon->plan.started_ns ? now_ns - daemon->plan.started_ns : 1;
 }
 

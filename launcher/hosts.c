@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "launcher/card.h"
+#include "launcher/rank_env.h"
 
 enum { SLOTS_MAX = 1 << 16, HOST_FILE_MAX = 64 << 20 };
 
@@ -203,15 +204,6 @@ int hosts_parse_slurm_counts(const char *text, uint32_t *counts, size_t count, s
 	return 0;
 }
 
-static const char *env_of(char *const *environment, const char *name)
-{
-	size_t len = strlen(name);
-	for (; *environment != NULL; environment++)
-		if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
-			return *environment + len + 1;
-	return NULL;
-}
-
 static void take_slurm_tasks(const char *tasks, struct hosts *hosts)
 {
 	uint32_t *counts = calloc(hosts->names.count + 1, sizeof *counts);
@@ -227,8 +219,8 @@ static int from_slurm(char *const *environment, const char *nodes, struct hosts 
 	int rc = hostlist_add(&hosts->names, nodes, err);
 	if (rc == 0)
 		rc = set_slots(hosts, 0, 1, err);
-	const char *cpus = env_of(environment, "SLURM_JOB_CPUS_PER_NODE");
-	const char *tasks = env_of(environment, "SLURM_TASKS_PER_NODE");
+	const char *cpus = rank_env_get(environment, "SLURM_JOB_CPUS_PER_NODE");
+	const char *tasks = rank_env_get(environment, "SLURM_TASKS_PER_NODE");
 	if (rc == 0 && cpus != NULL) {
 		rc = hosts_parse_slurm_counts(cpus, hosts->slots, hosts->names.count, err);
 		for (size_t i = 0; rc == 0 && i < hosts->names.count; i++)
@@ -236,7 +228,7 @@ static int from_slurm(char *const *environment, const char *nodes, struct hosts 
 				hosts->cpus = hosts->slots[i];
 	}
 	/* Inside a step that is smaller than the job this one describes the step: then CPUs count. */
-	if (rc == 0 && tasks != NULL && (cpus == NULL || env_of(environment, "SLURM_NTASKS") != NULL))
+	if (rc == 0 && tasks != NULL && (cpus == NULL || rank_env_get(environment, "SLURM_NTASKS") != NULL))
 		take_slurm_tasks(tasks, hosts);
 	hosts->slots_are_known = true;
 	return rc < 0 ? err_prefix(err, "Slurm's environment") : 0;
@@ -254,7 +246,7 @@ static int from_this_node(struct hosts *hosts, struct err *err)
 int hosts_find(const struct options *options, char *const *environment, struct hosts *hosts,
 	       struct err *err)
 {
-	const char *slurm_nodes = env_of(environment, "SLURM_JOB_NODELIST");
+	const char *slurm_nodes = rank_env_get(environment, "SLURM_JOB_NODELIST");
 	*hosts = (struct hosts){0};
 	if (options->hosts != NULL) {
 		hosts->source = HOSTS_OPTION;
@@ -266,7 +258,7 @@ int hosts_find(const struct options *options, char *const *environment, struct h
 		return read_host_file(options->host_file, hosts, err);
 	}
 	bool local = options->launcher != NULL && strcmp(options->launcher, "local") == 0;
-	if (slurm_nodes != NULL && env_of(environment, "SLURM_JOB_ID") != NULL && !local) {
+	if (slurm_nodes != NULL && rank_env_get(environment, "SLURM_JOB_ID") != NULL && !local) {
 		hosts->source = HOSTS_SLURM;
 		return from_slurm(environment, slurm_nodes, hosts, err);
 	}

@@ -27,15 +27,6 @@ static int no_memory(struct err *err)
 	return err_errno(err, ENOMEM, "plan");
 }
 
-static const char *env_of(char *const *environment, const char *name)
-{
-	size_t len = strlen(name);
-	for (; *environment != NULL; environment++)
-		if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
-			return *environment + len + 1;
-	return NULL;
-}
-
 /* -- image -------------------------------------------------------------- */
 
 static int find_image(struct making *making, struct plan *plan, struct err *err)
@@ -124,7 +115,7 @@ static int add_mounts(const struct making *making, struct plan *plan, struct err
 	const struct options *options = making->options;
 	const struct passwd *user = getpwuid(getuid());
 	const struct group *group = getgrgid(getgid());
-	const char *home = env_of(making->environment, "HOME");
+	const char *home = rank_env_get(making->environment, "HOME");
 	AUTO_FREE char *cwd = getcwd(NULL, 0);
 	struct mount_defaults defaults = {
 		.home = home != NULL && home[0] == '/' ? home : user ? user->pw_dir : NULL,
@@ -208,8 +199,8 @@ static int swap_mpi(struct making *making, struct plan *plan, struct err *err)
 	struct abi_request request = {
 		.image = squash,
 		.mpi_path = making->options->mpi_path,
-		.search_path = env_of(making->environment, "PATH"),
-		.library_path = env_of(making->environment, "LD_LIBRARY_PATH"),
+		.search_path = rank_env_get(making->environment, "PATH"),
+		.library_path = rank_env_get(making->environment, "LD_LIBRARY_PATH"),
 	};
 	rc = abi_decide(&request, &making->decision, err);
 	squash_free(&squash);

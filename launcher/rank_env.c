@@ -43,6 +43,15 @@ const struct rank_env_rule rank_env_dropped[] = {
 	{NULL, NULL},
 };
 
+const char *rank_env_get(char *const *environment, const char *name)
+{
+	size_t len = strlen(name);
+	for (; *environment != NULL; environment++)
+		if (strncmp(*environment, name, len) == 0 && (*environment)[len] == '=')
+			return *environment + len + 1;
+	return NULL;
+}
+
 static bool matches(const char *rule, const char *name, size_t len)
 {
 	size_t rule_len = strlen(rule);

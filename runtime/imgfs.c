@@ -25,6 +25,7 @@
 
 #include "common/cleanup.h"
 #include "common/squash_super.h"
+#include "runtime/image_check.h"
 #include "runtime/imgfs_made.h"
 #include "runtime/imgfs_zstd.h"
 
@@ -82,21 +83,10 @@ void imgfs_free(struct imgfs **where)
 	free(imgfs);
 }
 
-static int super_check(int image_fd, struct err *err)
-{
-	char head[SQUASH_SUPER_SIZE];
-	struct squash_super super;
-	struct stat status;
-	ssize_t len = fstat(image_fd, &status) < 0 ? -1 : pread(image_fd, head, sizeof head, 0);
-	if (len < 0)
-		return err_errno(err, errno, "read the image");
-	return squash_super_parse(head, (size_t)len, (uint64_t)status.st_size, &super, err);
-}
-
 int imgfs_open(int image_fd, const struct imgfs_options *options, struct imgfs **out,
 	       struct err *err)
 {
-	int rc = super_check(image_fd, err);
+	int rc = image_check(image_fd, err);
 	if (rc < 0)
 		return rc;
 	AUTO_CALL(imgfs_free) struct imgfs *imgfs = calloc(1, sizeof *imgfs);

@@ -36,6 +36,7 @@
 #include "common/squash_super.h"
 #include "runtime/backend.h"
 #include "runtime/descendants.h"
+#include "runtime/image_check.h"
 #include "runtime/init_msg.h"
 #include "runtime/job.h"
 #include "runtime/mount_apply.h"
@@ -232,17 +233,6 @@ static void on_memory(struct init *init, const struct init_msg *msg)
 		send_error(init, INIT_NO_RANK, EXITCODE_SETUP, &err);
 	else
 		send_msg(init, &(struct init_msg){.type = INIT_MSG_IMAGE_FILE}, &fd);
-}
-
-static int image_check(int image_fd, struct err *err)
-{
-	char head[SQUASH_SUPER_SIZE];
-	struct squash_super super;
-	struct stat status;
-	ssize_t len = fstat(image_fd, &status) < 0 ? -1 : pread(image_fd, head, sizeof head, 0);
-	if (len < 0)
-		return err_errno(err, errno, "read the image");
-	return squash_super_parse(head, (size_t)len, (uint64_t)status.st_size, &super, err);
 }
 
 /* A file tree that answers ENOTCONN lost its server: say what that died of. */
