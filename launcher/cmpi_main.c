@@ -9,7 +9,7 @@
 #include "common/exitcode.h"
 #include "common/log.h"
 #include "image/image_file.h"
-#include "image/squash.h"
+#include "squash/squash.h"
 #include "mpi-abi/decide.h"
 #include "version.h"
 

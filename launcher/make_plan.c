@@ -19,7 +19,7 @@
 #include "common/cleanup.h"
 #include "common/exitcode.h"
 #include "image/image_ref.h"
-#include "image/squash.h"
+#include "squash/squash.h"
 #include "launcher/rank_env.h"
 
 static int no_memory(struct err *err)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 #include "common/err.h"
-#include "image/squash.h"
+#include "squash/squash.h"
 #include "mpi-abi/elf.h"
 #include "mpi-abi/family.h"
 

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-declare -A level=([common]=0 [image]=1 [bcast]=1 [runtime]=1 [pmix]=1 [mpi-abi]=2 [launcher]=3)
+declare -A level=([common]=0 [squash]=1 [image]=2 [bcast]=2 [runtime]=2 [pmix]=2 [mpi-abi]=3 [launcher]=4)
 
 bad=0
 for folder in "${!level[@]}"; do

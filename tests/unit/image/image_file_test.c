@@ -13,7 +13,7 @@
 
 #include "image/image_file.h"
 
-#define SEED TEST_SOURCE_DIR "/fuzz/image/squash_fuzz/zstd"
+#define SEED TEST_SOURCE_DIR "/fuzz/squash/squash_fuzz/zstd"
 
 static char dir[] = "/tmp/image_file_test.XXXXXX";
 

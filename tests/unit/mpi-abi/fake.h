@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "image/squash.h"
+#include "squash/squash.h"
 
 static char fake_dir[] = "/tmp/mpi_abi_test.XXXXXX";
 

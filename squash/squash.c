@@ -10,13 +10,13 @@
  * directory inside itself, enters at most as many as the image has inodes, and ends
  * after SQUASH_ENTRIES_MAX names, whatever the image pretends.
  */
-#include "image/squash.h"
+#include "squash/squash.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
-#include "image/squash_disk.h"
+#include "squash/squash_disk.h"
 
 struct squash {
 	struct disk disk;

@@ -5,7 +5,7 @@
  * Invariant: every decompressor is given the room that there is and keeps to it;
  * what it says came out is checked once more at the end.
  */
-#include "image/squash_unpack.h"
+#include "squash/squash_unpack.h"
 
 #include <lz4.h>
 #include <lzma.h>

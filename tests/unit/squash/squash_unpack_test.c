@@ -8,7 +8,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "image/squash_unpack.h"
+#include "squash/squash_unpack.h"
 
 static void broken_data(void **state)
 {

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "image/squash_disk.h"
+#include "squash/squash_disk.h"
 
 static void root_and_beyond(void **state)
 {
@@ -19,7 +19,7 @@ static void root_and_beyond(void **state)
 	struct disk_dir dir;
 	struct disk_entry entry;
 	int names = 0, rc;
-	int fd = open(TEST_SOURCE_DIR "/fuzz/image/squash_fuzz/xz", O_RDONLY | O_CLOEXEC);
+	int fd = open(TEST_SOURCE_DIR "/fuzz/squash/squash_fuzz/xz", O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(disk_open(&disk, fd, &err), 0);
 	assert_int_equal(disk_inode_get(&disk, disk.super.root_inode, &inode, &err), 0);

@@ -7,8 +7,8 @@
  * image is foreign: every walk, name and size is bounded, a broken image is an
  * error.  Not for threads; serving a mount is runtime/'s business.
  */
-#ifndef IMAGE_SQUASH_H
-#define IMAGE_SQUASH_H
+#ifndef SQUASH_SQUASH_H
+#define SQUASH_SQUASH_H
 
 #include <stdbool.h>
 #include <stddef.h>

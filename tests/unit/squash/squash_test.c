@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "image/squash.h"
+#include "squash/squash.h"
 
 /* What the images hold (block size 4096). Numbers: seq 40000, 228,894 bytes: some blocks and a tail. */
 static const char make_tree[] =
@@ -215,7 +215,7 @@ static void broken_images(void **state)
 {
 	(void)state;
 	static uint8_t bytes[20000];
-	FILE *file = fopen(TEST_SOURCE_DIR "/fuzz/image/squash_fuzz/gzip", "r");
+	FILE *file = fopen(TEST_SOURCE_DIR "/fuzz/squash/squash_fuzz/gzip", "r");
 	assert_non_null(file);
 	size_t len = fread(bytes, 1, sizeof bytes, file), errors = 0;
 	fclose(file);

@@ -16,7 +16,7 @@
  * metadata cursors (reads behind its buffers on a broken image), and its caches of
  * eight blocks are small for a walk through the whole tree.
  */
-#include "image/squash_disk.h"
+#include "squash/squash_disk.h"
 
 #include <endian.h>
 #include <limits.h>

@@ -5,8 +5,8 @@
  * Format: the kernel's fs/squashfs/squashfs_fs.h.  Nothing that is read is
  * believed: -EIO with what is wrong, for everything that points out of the image.
  */
-#ifndef IMAGE_SQUASH_DISK_H
-#define IMAGE_SQUASH_DISK_H
+#ifndef SQUASH_SQUASH_DISK_H
+#define SQUASH_SQUASH_DISK_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 #include "common/err.h"
 #include "common/squash_super.h"
-#include "image/squash_unpack.h"
+#include "squash/squash_unpack.h"
 
 enum {
 	DISK_META_SIZE = 8192,

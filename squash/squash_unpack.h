@@ -1,8 +1,8 @@
 /*
  * squash_unpack.h - one compressed block of a squashfs, unpacked.
  */
-#ifndef IMAGE_SQUASH_UNPACK_H
-#define IMAGE_SQUASH_UNPACK_H
+#ifndef SQUASH_SQUASH_UNPACK_H
+#define SQUASH_SQUASH_UNPACK_H
 
 #include <stddef.h>
 
