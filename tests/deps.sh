@@ -30,7 +30,7 @@ readonly POLICY_MARK='# laid by cmpirun/tests/deps.sh; safe to remove'
 readonly -a BUILD=(
   cmake ninja-build gcc libc6-dev linux-libc-dev pkg-config
   libpmix-dev libhwloc-dev libfuse3-dev libsquashfuse-dev
-  libjansson-dev libsodium-dev libxxhash-dev
+  libjansson-dev libsodium-dev libxxhash-dev libcurl4-openssl-dev libssl-dev
   libzstd-dev zlib1g-dev liblzma-dev liblz4-dev liblzo2-dev
   mpich libmpich-dev openmpi-bin libopenmpi-dev
 )
@@ -49,6 +49,7 @@ readonly -a CHECK=(
   iproute2 openssh-server openssh-client
   munge slurm-wlm slurm-client slurmctld slurmd
   mandoc jq python3
+  docker-registry skopeo umoci apache2-utils openssl
 )
 
 # Services that those packages would start.
