@@ -33,8 +33,9 @@
 enum {
 	RECEIVES_AHEAD = 8,  /* a tree */
 	SENDS_AHEAD = 4,     /* a child */
-	CHILDREN = SCHEDULE_TREES_MAX * SCHEDULE_CHILDREN_MAX,
-	SLOTS = SCHEDULE_TREES_MAX * RECEIVES_AHEAD + CHILDREN * SENDS_AHEAD,
+	STREAMS = SCHEDULE_TREES_MAX,  /* one reader */
+	CHILDREN = STREAMS * SCHEDULE_CHILDREN_MAX,
+	SLOTS = STREAMS * RECEIVES_AHEAD + CHILDREN * SENDS_AHEAD,
 	SLICE = 256 << 10,   /* bytes read or hashed in one turn: half of a common L2 cache */
 	PROGRESS_EVERY_NS = 100 * (int)NS_PER_MS,
 };
@@ -62,7 +63,7 @@ struct engine {
 	uint64_t settled;      /* chunks that are not missing */
 	uint64_t prefix;       /* the first `prefix` chunks are here */
 	bool lost;
-	struct flow flows[SCHEDULE_TREES_MAX + CHILDREN];
+	struct flow flows[STREAMS + CHILDREN];
 	int flow_count;
 	MPI_Request requests[SLOTS];
 	struct slot slots[SLOTS];
@@ -84,8 +85,8 @@ static void add_flow(struct engine *engine, bool incoming, int peer, int tree)
 static void make_flows(struct engine *engine)
 {
 	const struct schedule *schedule = engine->job->schedule;
-	for (int tree = 0; tree < schedule->tree_count; tree++) {
-		const struct schedule_place *place = &schedule->trees[tree];
+	for (int tree = 0; tree < schedule->stream_count; tree++) {
+		const struct schedule_place *place = &schedule->streams[tree];
 		if (place->parent != SCHEDULE_NO_PARENT)
 			add_flow(engine, true, place->parent, tree);
 		for (int i = 0; i < place->child_count; i++)
@@ -135,7 +136,7 @@ static int post(struct engine *engine, struct flow *flow, struct err *err)
 	engine->slots[slot] = (struct slot){flow, chunk};
 	engine->under_way++;
 	flow->under_way++;
-	flow->next += (uint64_t)job->schedule->tree_count;
+	flow->next += (uint64_t)job->schedule->stream_count;
 	return 0;
 }
 

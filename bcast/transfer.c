@@ -89,13 +89,13 @@ static void compare(const struct session *session, const struct work *work, cons
 	uint64_t chunk = manifest_compare(work->manifest, theirs);
 	if (chunk == work->layout.count)
 		return;
-	int tree = schedule_tree(&work->schedule, chunk);
+	int tree = schedule_stream(&work->schedule, chunk);
 	err_set(mine, EBADMSG, "chunk %llu of %llu (%zu bytes at %llu) arrived damaged from rank %d; "
 		"start again, and have the link between rank %d and this node (rank %d) checked",
 		(unsigned long long)chunk, (unsigned long long)work->layout.count,
 		chunk_length(&work->layout, chunk),
 		(unsigned long long)chunk_offset(&work->layout, chunk),
-		work->schedule.trees[tree].parent, work->schedule.trees[tree].parent,
+		work->schedule.streams[tree].parent, work->schedule.streams[tree].parent,
 		session->rank);
 }
 
@@ -148,7 +148,12 @@ int transfer_run(struct session *session, const struct transfer *transfer,
 		 struct bcast_done *done, struct bcast_failed *failed)
 {
 	struct work work = {.transfer = transfer};
-	schedule_make(transfer->kind, session->rank, session->size, &work.schedule);
+	const struct schedule_shape shape = {
+		.kind = transfer->kind,
+		.size = session->size,
+		.readers = 1,
+	};
+	schedule_make(&shape, session->rank, &work.schedule);
 	int rc = run_phases(session, &work, done, failed);
 	/* MPI may still write into the memory of a session that broke in the middle. */
 	if (!session->broken)
