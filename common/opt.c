@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/distance.h"
+
 enum { NAME_MAX_LEN = 64, HELP_INDENT = 26, HELP_WIDTH = 78 };
 
 static bool is_end(const struct opt *option)
@@ -40,28 +42,6 @@ static const struct opt *find(const struct opt *table, const char *word, size_t 
 	return NULL;
 }
 
-/* Levenshtein distance, for "did you mean"; words here are short. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[NAME_MAX_LEN + 1], a_len = strlen(a), b_len = strlen(b);
-	if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
-		return NAME_MAX_LEN;
-	for (size_t j = 0; j <= b_len; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a_len; i++) {
-		size_t diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= b_len; j++) {
-			size_t above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-			best = above + 1 < best ? above + 1 : best;
-			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			diagonal = above;
-			row[j] = best;
-		}
-	}
-	return row[b_len];
-}
-
 static int unknown(const struct opt *table, const char *given, struct err *err)
 {
 	char name[NAME_MAX_LEN], nearest[NAME_MAX_LEN] = "", word[NAME_MAX_LEN];
@@ -70,7 +50,7 @@ static int unknown(const struct opt *table, const char *given, struct err *err)
 	for (; !is_end(table); table++) {
 		const char *names = table->names && table->kind != OPT_REFUSED ? table->names : "";
 		while (next_name(&names, name)) {
-			size_t changes = distance(word, name);
+			size_t changes = distance_of_words(word, name);
 			if (changes < best && strlen(word) > 2) {
 				best = changes;
 				memcpy(nearest, name, sizeof nearest);
