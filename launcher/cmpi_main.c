@@ -11,6 +11,7 @@
 #include "image/image_file.h"
 #include "squash/squash.h"
 #include "mpi-abi/decide.h"
+#include "mpi-abi/index_cache.h"
 #include "version.h"
 
 static int fail(int exit_code, const struct err *err)
@@ -37,17 +38,19 @@ static int abi_explain(char **argv)
 {
 	AUTO_IMAGE_FILE struct image_file image = {.fd = -1};
 	AUTO_BUF struct buf text = {0};
-	struct squash *squash = NULL;
+	struct image_index *index = NULL;
+	enum index_origin origin;
 	struct abi_decision *decision = NULL;
 	struct err err;
 	if (image_file_open(argv[0], &image, &err) < 0)
 		return fail(EXITCODE_IMAGE, &err);
-	int rc = squash_open(image.fd, &squash, &err);
-	struct abi_request request = {.image = squash, .search_path = getenv("PATH"),
+	AUTO_FREE char *cache_dir = index_cache_dir_new(getenv("XDG_CACHE_HOME"), getenv("HOME"));
+	int rc = index_cache_get(&image, argv[0], cache_dir, &index, &origin, &err);
+	struct abi_request request = {.index = index, .search_path = getenv("PATH"),
 				      .library_path = getenv("LD_LIBRARY_PATH")};
 	if (rc == 0)
 		rc = abi_decide(&request, &decision, &err);
-	squash_free(&squash);
+	image_index_free(&index);
 	if (rc < 0)
 		return fail(EXITCODE_IMAGE, &err);
 	abi_decision_print(decision, true, &text);

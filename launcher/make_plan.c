@@ -21,6 +21,7 @@
 #include "image/image_ref.h"
 #include "squash/squash.h"
 #include "launcher/rank_env.h"
+#include "mpi-abi/index_cache.h"
 
 static int no_memory(struct err *err)
 {
@@ -192,18 +193,21 @@ static int swap_mpi(struct making *making, struct plan *plan, struct err *err)
 {
 	if (making->options->mpi != MPI_HOST)
 		return 0;
-	struct squash *squash = NULL;
-	int rc = squash_open(making->image.fd, &squash, err);
+	struct image_index *index = NULL;
+	enum index_origin origin;
+	AUTO_FREE char *cache_dir = index_cache_dir_new(rank_env_get(making->environment, "XDG_CACHE_HOME"),
+							rank_env_get(making->environment, "HOME"));
+	int rc = index_cache_get(&making->image, plan->image, cache_dir, &index, &origin, err);
 	if (rc < 0)
-		return err_prefix(err, "image %s", plan->image);
+		return rc;
 	struct abi_request request = {
-		.image = squash,
+		.index = index,
 		.mpi_path = making->options->mpi_path,
 		.search_path = rank_env_get(making->environment, "PATH"),
 		.library_path = rank_env_get(making->environment, "LD_LIBRARY_PATH"),
 	};
 	rc = abi_decide(&request, &making->decision, err);
-	squash_free(&squash);
+	image_index_free(&index);
 	if (rc < 0)
 		return err_prefix(err, "--mpi host");
 	if (making->decision->verdict == ABI_REFUSE)

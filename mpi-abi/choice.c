@@ -9,9 +9,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-#include "common/cleanup.h"
 #include "mpi-abi/decide_private.h"
 
 static const char *const image_library_dirs[] = {
@@ -57,34 +55,20 @@ int choice_image_is_newer(const struct elf *image, const char *image_path, const
 	return ldcache_compare(image_name, host_name) >= 0;
 }
 
-static bool image_has(const struct deciding *deciding, const char *path, char **real,
-		      struct squash_node *node)
+const struct image_binary *image_library_find(const struct deciding *deciding, const char *soname)
 {
-	struct err ignored;
-	if (squash_realpath_new(deciding->request->image, path, real, node, &ignored) < 0)
-		return false;
-	if (S_ISREG(node->mode))
-		return true;
-	free(take_ptr(real));
-	return false;
-}
-
-int image_library_find(const struct deciding *deciding, const char *soname, char **path,
-		       struct squash_node *node)
-{
-	char candidate[SQUASH_PATH_MAX];
+	char candidate[IMAGE_TREE_PATH_MAX];
+	const struct image_binary *found = NULL;
 	const struct ldcache_entry *entry =
 		ldcache_find(&deciding->image_cache, soname, ldcache_flags(deciding->machine));
-	*path = NULL;
-	if (entry && image_has(deciding, entry->path, path, node))
-		return 0;
-	for (size_t i = 0; i < sizeof image_library_dirs / sizeof *image_library_dirs; i++) {
+	if (entry && (found = image_index_lookup(deciding->index, entry->path)))
+		return found;
+	for (size_t i = 0; !found && i < sizeof image_library_dirs / sizeof *image_library_dirs; i++) {
 		int len = snprintf(candidate, sizeof candidate, "%s/%s", image_library_dirs[i], soname);
-		if (len > 0 && (size_t)len < sizeof candidate &&
-		    image_has(deciding, candidate, path, node))
-			return 0;
+		if (len > 0 && (size_t)len < sizeof candidate)
+			found = image_index_lookup(deciding->index, candidate);
 	}
-	return -ENOENT;
+	return found;
 }
 
 const struct choice *choice_of(const struct deciding *deciding, const char *soname)
@@ -98,24 +82,20 @@ const struct choice *choice_of(const struct deciding *deciding, const char *sona
 static int choice_make(struct deciding *deciding, const struct closure_library *library,
 		       struct choice *choice)
 {
-	struct err ignored;
-	struct squash_node node;
-	AUTO_ELF struct elf image = {0}, host = {0};
+	const struct image_binary *image;
+	AUTO_ELF struct elf host = {0};
 	*choice = (struct choice){.soname = library->soname};
-	if (library->module ||
-	    image_library_find(deciding, library->soname, &choice->image_path, &node) < 0)
+	if (library->module || !(image = image_library_find(deciding, library->soname)))
 		return 0;
-	if (library->family || library->core)
+	choice->image_path = image->path;
+	if (library->family || library->core || image->elf.kind != ELF_DYNAMIC ||
+	    image->elf.machine != deciding->machine)
 		return 0;
-	unsigned parts = ELF_WITH_VERSIONS | ELF_WITH_SYMBOLS;
-	if (image_elf_read(deciding->request->image, &node, parts, &image, &ignored) < 0 ||
-	    image.kind != ELF_DYNAMIC || image.machine != deciding->machine)
-		return 0;
+	unsigned parts = ELF_WITH_VERSIONS | (image->has_symbols ? ELF_WITH_SYMBOLS : 0);
 	int rc = host_elf_read(deciding->host, library->path, parts, &host, deciding->err);
 	if (rc < 0)
 		return rc;
-	choice->take_image =
-		choice_image_is_newer(&image, choice->image_path, &host, library->path);
+	choice->take_image = choice_image_is_newer(&image->elf, image->path, &host, library->path);
 	return 0;
 }
 

@@ -12,12 +12,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "mpi-abi/decide_private.h"
-
-enum { CACHE_SIZE_MAX = 64 << 20 };
 
 static const char *const reason_names[] = {
 	[ABI_REASON_NONE] = "none",
@@ -67,14 +64,10 @@ int deciding_refuse(struct deciding *deciding, enum abi_reason reason, const cha
 /* An image without a cache, or with one that its linker would not read either, has none. */
 static void read_image_cache(struct deciding *deciding)
 {
-	struct squash_node node;
+	const struct image_index *index = deciding->index;
 	struct err ignored;
-	AUTO_FREE char *bytes = NULL;
-	size_t len;
-	if (squash_lookup(deciding->request->image, "/etc/ld.so.cache", true, &node, &ignored) < 0 ||
-	    !S_ISREG(node.mode) ||
-	    squash_slurp_new(deciding->request->image, &node, CACHE_SIZE_MAX, &bytes, &len, &ignored) < 0 ||
-	    ldcache_parse(bytes, len, &deciding->image_cache, &ignored) < 0)
+	if (!index->cache ||
+	    ldcache_parse(index->cache, index->cache_len, &deciding->image_cache, &ignored) < 0)
 		deciding->image_cache = (struct ldcache){0};
 }
 
@@ -91,26 +84,21 @@ static int run_steps(struct deciding *deciding)
 
 int abi_decide(const struct abi_request *request, struct abi_decision **out, struct err *err)
 {
-	struct deciding deciding = {.request = request, .err = err};
+	struct deciding deciding = {.request = request, .index = request->index, .err = err};
 	struct abi_decision *decision = calloc(1, sizeof *decision);
 	if (!decision)
 		return err_set(err, ENOMEM, "no memory to decide about the MPI");
 	deciding.decision = decision;
-	int rc = image_index_new(request->image, &deciding.index, err);
-	if (rc == 0)
-		rc = host_open(request->host_root, request->library_path, &deciding.host, err);
+	int rc = host_open(request->host_root, request->library_path, &deciding.host, err);
 	if (rc == 0) {
 		read_image_cache(&deciding);
 		rc = run_steps(&deciding);
 	}
-	for (size_t i = 0; i < deciding.choice_count; i++)
-		free(deciding.choices[i].image_path);
 	free(deciding.choices);
 	ldcache_free(&deciding.image_cache);
 	closure_free(&deciding.closure);
 	host_mpi_free(&deciding.mpi);
 	host_free(&deciding.host);
-	image_index_free(&deciding.index);
 	if (rc < 0) {
 		abi_decision_free(&decision);
 		return rc;

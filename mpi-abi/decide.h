@@ -2,7 +2,7 @@
  * decide.h - may the host's MPI take the place of the image's, and how?
  *
  * A decision is a value: plain strings, nothing open, no reference to the image or
- * the host any more.  Making it reads files and runs nothing.  Carrying it out is
+ * the host any more.  Making it reads the index of the image and files of the host, and runs nothing.  Carrying it out is
  * the launcher's work, in this order, on every node:
  *
  *	1. hide     an empty directory over each path of hides[]
@@ -24,7 +24,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-struct squash;
+struct image_index;
 
 #define ABI_DIR "/.cmpirun/mpi"  /* new names in the container; the libraries are in ABI_DIR "/lib" */
 
@@ -84,7 +84,7 @@ struct abi_decision {
 };
 
 struct abi_request {
-	struct squash *image;
+	const struct image_index *index; /* of the image */
 	const char *mpi_path;            /* --mpi-path: a prefix, a directory or a library; NULL: search */
 	const char *search_path;         /* the user's PATH; NULL: the usual directories */
 	const char *library_path;        /* the user's LD_LIBRARY_PATH; NULL: none */

@@ -9,7 +9,7 @@
 #define MPI_ABI_DECIDE_PRIVATE_H
 
 #include "mpi-abi/closure.h"
-#include "mpi-abi/consumer.h"
+#include "mpi-abi/image_index.h"
 #include "mpi-abi/decide.h"
 #include "mpi-abi/host.h"
 #include "mpi-abi/ldcache.h"
@@ -20,14 +20,14 @@ enum { DECIDED = 1 };
 /* One SONAME of the closure in the image: its copy there, if any, and who wins. */
 struct choice {
 	const char *soname;        /* of the closure */
-	char *image_path;          /* real path of what the image's linker would load, or NULL */
+	const char *image_path;    /* real path of what the image's linker would load, or NULL */
 	bool take_image;
 };
 
 struct deciding {
 	const struct abi_request *request;
 	struct abi_decision *decision;
-	struct image_index *index;
+	const struct image_index *index;
 	struct host *host;
 	struct host_mpi mpi;
 	struct closure *closure;
@@ -62,10 +62,8 @@ int gate_versions(struct deciding *deciding);  /* after the choices */
 /* choice.c */
 int choices_make(struct deciding *deciding);
 const struct choice *choice_of(const struct deciding *deciding, const char *soname);
-/* The real path (owned by the caller) and node of what the image's linker loads for `soname`;
- * -ENOENT without err. */
-int image_library_find(const struct deciding *deciding, const char *soname, char **path,
-		       struct squash_node *node);
+/* What the image's linker loads for `soname`, without RPATH; NULL: nothing. */
+const struct image_binary *image_library_find(const struct deciding *deciding, const char *soname);
 /* 1 when the image's copy is at least as new as the host's, 0 when not. Pure. */
 int choice_image_is_newer(const struct elf *image, const char *image_path, const struct elf *host,
 			  const char *host_path);

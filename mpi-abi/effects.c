@@ -18,7 +18,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "mpi-abi/decide_private.h"
@@ -58,15 +57,15 @@ static bool below(const char *path, const char *directory)
 /* The target without links: the part that exists is resolved in the image. */
 static int target_new(struct deciding *deciding, const char *path, char **target, bool *exists)
 {
-	char head[SQUASH_PATH_MAX];
-	struct err ignored;
+	char head[IMAGE_TREE_PATH_MAX];
+	enum image_tree_kind kind;
 	if (strlen(path) >= sizeof head)
 		return err_set(deciding->err, ENAMETOOLONG, "a path of the host is too long: %s", path);
 	memcpy(head, path, strlen(path) + 1);
 	size_t cut = strlen(head);
 	for (;;) {
 		AUTO_FREE char *real = NULL;
-		if (squash_realpath_new(deciding->request->image, head, &real, NULL, &ignored) == 0) {
+		if (image_tree_realpath_new(&deciding->index->tree, head, &real, &kind) == 0) {
 			AUTO_BUF struct buf text = {0};
 			*exists = path[cut] == '\0';
 			buf_printf(&text, "%s%s", strcmp(real, "/") == 0 ? "" : real, path + cut);
@@ -122,7 +121,7 @@ static bool host_copy_used(const struct deciding *deciding, const char *soname)
 /* Trees first: a file below one of them needs no bind of its own. */
 static int bind_trees(struct deciding *deciding)
 {
-	char path[SQUASH_PATH_MAX];
+	char path[IMAGE_TREE_PATH_MAX];
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < deciding->closure->tree_count; i++) {
 		const struct closure_tree *tree = &deciding->closure->trees[i];
@@ -139,7 +138,7 @@ static int bind_trees(struct deciding *deciding)
 /* The directory of an image library that gets bound over: what it looks for beside itself. */
 static int bind_beside(struct deciding *deciding, const char *soname, const char *image_path)
 {
-	char path[SQUASH_PATH_MAX];
+	char path[IMAGE_TREE_PATH_MAX];
 	const char *slash = strrchr(image_path, '/');
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && slash && i < deciding->closure->tree_count; i++) {
@@ -156,7 +155,7 @@ static int bind_beside(struct deciding *deciding, const char *soname, const char
 static int bind_new_name(struct deciding *deciding, struct ldcache *cache, const char *soname,
 			 const char *source)
 {
-	char path[SQUASH_PATH_MAX];
+	char path[IMAGE_TREE_PATH_MAX];
 	if ((size_t)snprintf(path, sizeof path, "%s/%s", LIB_DIR, soname) >= sizeof path)
 		return err_set(deciding->err, ENAMETOOLONG, "a SONAME is too long: %s", soname);
 	int rc = bind_add(deciding, source, path, false);
@@ -187,10 +186,10 @@ static int bind_libraries(struct deciding *deciding, struct ldcache *cache)
 static int bind_over_copies(struct deciding *deciding)
 {
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < deciding->index->library_count; i++) {
-		const struct image_library *copy = &deciding->index->libraries[i];
+	for (size_t i = 0; rc == 0 && i < deciding->index->file_count; i++) {
+		const struct image_binary *copy = &deciding->index->binaries[i];
 		const struct closure_library *library = closure_find(deciding->closure, copy->soname);
-		if (!library || library->module || !(library->family || library->core))
+		if (!library || !copy->library || library->module || !(library->family || library->core))
 			continue;
 		rc = bind_beside(deciding, library->soname, copy->path);
 		if (rc == 0)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/err.h"
 
 enum {
@@ -76,6 +77,11 @@ void elf_free(struct elf *elf);
 
 /* Does the full symbol table (.symtab, missing in a stripped file) define `name`? */
 bool elf_has_full_symbol(const struct elf_source *source, const char *name);
+
+/* As bytes, with all that is known; and back.  -EPROTO for anything that pack did not write;
+ * then there is nothing to free. */
+void elf_pack(const struct elf *elf, struct buf *out);
+int elf_parse(struct cursor *in, struct elf *elf, struct err *err);
 
 /* "x86_64", "aarch64", …; "machine 7" is written into `text` for the rest. */
 const char *elf_machine_name(unsigned machine, char text[24]);

@@ -30,8 +30,8 @@ enum mpi_family deciding_family_of_needed(const struct deciding *deciding, const
 			return binary->family;
 		known = true;
 	}
-	for (size_t i = 0; !known && i < deciding->index->library_count; i++)
-		known = strcmp(deciding->index->libraries[i].soname, needed) == 0;
+	for (size_t i = deciding->index->binary_count; !known && i < deciding->index->file_count; i++)
+		known = strcmp(deciding->index->binaries[i].soname, needed) == 0;
 	/* A library of the image that is no MPI, whatever its name; else what the name says. */
 	return known ? MPI_FAMILY_NONE : mpi_family_of_name(needed);
 }
@@ -93,10 +93,7 @@ static int refuse_without_consumers(struct deciding *deciding, const struct imag
 		return deciding_refuse(deciding, ABI_REASON_MACHINE, "use an image built for this machine",
 				       "%s in the image is %u-bit code for %s", foreign->path,
 				       foreign->elf.bits, elf_machine_name(foreign->elf.machine, machine));
-	AUTO_FREE char *path = NULL;
-	int rc = image_static_mpi(deciding->request->image, &path, deciding->err);
-	if (rc < 0)
-		return rc;
+	const char *path = deciding->index->static_mpi;
 	if (path)
 		return deciding_refuse(deciding, ABI_REASON_STATIC,
 				       RUN_CONTAINER_MPI ", or link it with the shared library",
@@ -394,18 +391,11 @@ int gate_symbols(struct deciding *deciding)
 static int load_image_versions(struct deciding *deciding, const char *file, struct names *versions)
 {
 	char text[512];
-	struct err ignored;
-	struct squash_node node;
-	AUTO_FREE char *path = NULL;
-	AUTO_ELF struct elf elf = {0};
+	const struct image_binary *copy = image_library_find(deciding, file);
 	names_add(versions, file, 0);
-	if (image_library_find(deciding, file, &path, &node) == 0 &&
-	    image_elf_read(deciding->request->image, &node, ELF_WITH_VERSIONS, &elf, &ignored) == 0) {
-		for (size_t i = 0; i < elf.definition_count; i++)
-			if ((size_t)snprintf(text, sizeof text, "%s %s", file, elf.definitions[i]) <
-			    sizeof text)
-				names_add(versions, text, 0);
-	}
+	for (size_t i = 0; copy && i < copy->elf.definition_count; i++)
+		if ((size_t)snprintf(text, sizeof text, "%s %s", file, copy->elf.definitions[i]) < sizeof text)
+			names_add(versions, text, 0);
 	return versions->failed ? deciding_no_memory(deciding) : 0;
 }
 

@@ -5,6 +5,7 @@
 #define TESTS_UNIT_MPI_ABI_JUDGE_H
 
 #include "mpi-abi/decide.h"
+#include "mpi-abi/image_index.h"
 #include "tests/unit/mpi-abi/fake.h"
 
 static struct abi_decision *judge(const char *mpi_path)
@@ -14,10 +15,14 @@ static struct abi_decision *judge(const char *mpi_path)
 	int fd;
 	fake_run("mkdir -p host/usr/lib64");
 	struct squash *image = fake_image(&fd);
-	struct abi_request request = {.image = image, .host_root = "host", .mpi_path = mpi_path,
+	struct image_index *index = NULL;
+	if (image_index_new(image, &index, &err) < 0)
+		fail_msg("%s", err.text);
+	struct abi_request request = {.index = index, .host_root = "host", .mpi_path = mpi_path,
 				      .search_path = "/usr/bin"};
 	if (abi_decide(&request, &decision, &err) < 0)
 		fail_msg("%s", err.text);
+	image_index_free(&index);
 	squash_free(&image);
 	close(fd);
 	return decision;

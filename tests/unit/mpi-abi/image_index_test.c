@@ -1,11 +1,11 @@
-/* consumer: what is indexed of an image, and what is not. */
+/* image_index: what is indexed of an image, and what is not. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "mpi-abi/consumer.h"
+#include "mpi-abi/image_index.h"
 #include "tests/unit/mpi-abi/fake.h"
 
 static const struct image_binary *binary(const struct image_index *index, const char *path)
