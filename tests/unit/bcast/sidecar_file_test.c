@@ -1,0 +1,156 @@
+/*
+ * Sidecars as files: beside the image, in the cache where that is not possible, believed only of
+ * the file as it is.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bcast/manifest.h"
+#include "bcast/sidecar_file.h"
+#include "common/cleanup.h"
+#include "common/remove_tree.h"
+
+enum { CHUNK = 4096, SIZE = 3 * CHUNK + 17 };
+
+static char base[PATH_MAX / 2], image[PATH_MAX], beside[PATH_MAX + 8];
+static char bytes[SIZE];
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(base, sizeof base, "/tmp/sidecar_file_test.XXXXXX");
+	assert_non_null(mkdtemp(base));
+	snprintf(image, sizeof image, "%s/image.sqsh", base);
+	snprintf(beside, sizeof beside, "%s.cmpi", image);
+	setenv("XDG_CACHE_HOME", base, 1);
+	for (size_t i = 0; i < SIZE; i++)
+		bytes[i] = (char)(i * i / 7);
+	AUTO_FD int fd = open(image, O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, bytes, SIZE), SIZE);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	remove_tree(AT_FDCWD, base);
+	return 0;
+}
+
+static int open_image(void)
+{
+	int fd = open(image, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void index_and_store(int fd)
+{
+	AUTO_SIDECAR struct sidecar sidecar = {0};
+	struct err err;
+	assert_int_equal(sidecar_index(fd, CHUNK, &sidecar, &err), 0);
+	assert_int_equal(sidecar_store(image, &sidecar, &err), 0);
+}
+
+static void test_the_index_is_the_manifest(void **state)
+{
+	(void)state;
+	AUTO_FD int fd = open_image();
+	AUTO_SIDECAR struct sidecar sidecar = {0};
+	struct chunk_layout layout;
+	struct manifest *manifest;
+	uint8_t digest[MANIFEST_HASH_SIZE];
+	assert_int_equal(sidecar_index(fd, CHUNK, &sidecar, NULL), 0);
+	assert_int_equal(chunk_layout_make(SIZE, CHUNK, &layout, NULL), 0);
+	assert_int_equal(manifest_new(&layout, &manifest, NULL), 0);
+	manifest_hash(manifest, bytes, SIZE, SIZE);
+	manifest_digest(manifest, digest);
+	assert_memory_equal(digest, sidecar.digest, sizeof digest);
+	manifest_free(&manifest);
+}
+
+static void test_stored_beside_is_loaded(void **state)
+{
+	(void)state;
+	AUTO_FD int fd = open_image();
+	AUTO_SIDECAR struct sidecar loaded = {0};
+	struct err err;
+	assert_int_equal(sidecar_load(image, fd, &loaded, &err), -ENOENT);
+	index_and_store(fd);
+	assert_int_equal(access(beside, R_OK), 0);
+	assert_int_equal(sidecar_load(image, fd, &loaded, &err), 0);
+	assert_int_equal(loaded.chunk_count, 4);
+}
+
+static void test_a_changed_image_has_none(void **state)
+{
+	(void)state;
+	AUTO_FD int fd = open_image();
+	AUTO_SIDECAR struct sidecar loaded = {0};
+	const struct timespec times[2] = {{.tv_sec = 5}, {.tv_sec = 5}};
+	index_and_store(fd);
+	assert_int_equal(futimens(fd, times), 0);
+	assert_int_equal(sidecar_load(image, fd, &loaded, NULL), -ENOENT);
+	index_and_store(fd);
+	assert_int_equal(sidecar_load(image, fd, &loaded, NULL), 0);
+	sidecar_free(&loaded);
+	assert_int_equal(ftruncate(fd, 5), 0);
+	assert_int_equal(futimens(fd, times), 0);
+	assert_int_equal(sidecar_load(image, fd, &loaded, NULL), -ENOENT);
+}
+
+static void test_damage_and_foreign_writers_are_ignored(void **state)
+{
+	(void)state;
+	AUTO_FD int fd = open_image();
+	AUTO_SIDECAR struct sidecar loaded = {0};
+	index_and_store(fd);
+	assert_int_equal(chmod(beside, 0666), 0);
+	assert_int_equal(sidecar_load(image, fd, &loaded, NULL), -ENOENT);
+	assert_int_equal(chmod(beside, 0644), 0);
+	assert_int_equal(sidecar_load(image, fd, &loaded, NULL), 0);
+	sidecar_free(&loaded);
+	assert_int_equal(truncate(beside, 40), 0);
+	assert_int_equal(sidecar_load(image, fd, &loaded, NULL), -ENOENT);
+	assert_int_equal(unlink(beside), 0);
+	assert_int_equal(mkfifo(beside, 0600), 0);
+	assert_int_equal(sidecar_load(image, fd, &loaded, NULL), -ENOENT);
+}
+
+/* A directory in the way of IMAGE.cmpi stops root, too. */
+static void test_the_cache_takes_its_place(void **state)
+{
+	(void)state;
+	AUTO_FD int fd = open_image();
+	AUTO_SIDECAR struct sidecar loaded = {0};
+	char blocker[PATH_MAX + 16];
+	assert_int_equal(mkdir(beside, 0700), 0);
+	snprintf(blocker, sizeof blocker, "%s/x", beside);
+	assert_int_equal(mkdir(blocker, 0700), 0);
+	index_and_store(fd);
+	assert_int_equal(sidecar_load(image, fd, &loaded, NULL), 0);
+	assert_int_equal(loaded.size, SIZE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_the_index_is_the_manifest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stored_beside_is_loaded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_changed_image_has_none, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_damage_and_foreign_writers_are_ignored, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_the_cache_takes_its_place, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
