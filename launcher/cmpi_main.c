@@ -9,6 +9,7 @@
 #include "common/exitcode.h"
 #include "common/log.h"
 #include "image/image_file.h"
+#include "launcher/cmpi_optimize.h"
 #include "squash/squash.h"
 #include "mpi-abi/decide.h"
 #include "mpi-abi/index_cache.h"
@@ -62,10 +63,14 @@ static int abi_explain(char **argv)
 
 static const struct command {
 	const char *group, *name, *arguments, *help;
+	int least, most;  /* arguments */
 	int (*run)(char **argv);
 } commands[] = {
-	{"image", "info", "FILE", "what the image file is", image_info},
-	{"abi", "explain", "FILE", "would the host's MPI fit (cmpirun --mpi host), and how", abi_explain},
+	{"image", "info", "FILE", "what the image file is", 1, 1, image_info},
+	{"image", "index", "FILE", "hash it, so that every read of it is verified", 1, 1,
+	 cmpi_image_index},
+	{"abi", "explain", "FILE", "would the host's MPI fit (cmpirun --mpi host), and how", 1, 1,
+	 abi_explain},
 };
 
 static void print_usage(FILE *to)
@@ -86,8 +91,9 @@ int main(int argc, char **argv)
 		print_usage(stdout);
 		return EXITCODE_OK;
 	}
-	for (size_t i = 0; argc == 4 && i < sizeof commands / sizeof commands[0]; i++)
-		if (strcmp(commands[i].group, argv[1]) == 0 && strcmp(commands[i].name, argv[2]) == 0)
+	for (size_t i = 0; argc >= 3 && i < sizeof commands / sizeof commands[0]; i++)
+		if (strcmp(commands[i].group, argv[1]) == 0 && strcmp(commands[i].name, argv[2]) == 0 &&
+		    argc - 3 >= commands[i].least && argc - 3 <= commands[i].most)
 			return commands[i].run(argv + 3);
 	print_usage(stderr);
 	return EXITCODE_USAGE;

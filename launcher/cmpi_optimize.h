@@ -1,0 +1,10 @@
+/*
+ * cmpi_optimize.h - `cmpi image index`.  Takes its arguments, NULL-terminated, and returns an exit
+ * code.
+ */
+#ifndef LAUNCHER_CMPI_OPTIMIZE_H
+#define LAUNCHER_CMPI_OPTIMIZE_H
+
+int cmpi_image_index(char **argv);
+
+#endif
