@@ -1,10 +1,10 @@
 /*
  * cmpirun_main.c - the command: options → plan → the daemons.
  *
- * On several nodes this process becomes the launcher of the place (srun, mpiexec, ...),
- * whose stdin, stdout, stderr and signals are then the user's; the plan travels in the
- * environment.  On this one node alone it becomes the node daemon itself: no launcher and no
- * MPI in the way.
+ * On several nodes this process becomes the launcher of the place (srun), or the parent of one
+ * that loses the daemons' words (mpiexec; supervisor.h); the launcher's stdin, stdout and stderr are
+ * the user's, and the plan travels in the environment.  On this one node alone it becomes the
+ * node daemon itself: no launcher and no MPI in the way.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@
 #include "launcher/make_plan.h"
 #include "launcher/options.h"
 #include "launcher/starter.h"
+#include "launcher/supervisor.h"
 #include "version.h"
 
 extern char **environ;
@@ -83,9 +84,10 @@ struct launch {
 	const struct starter *starter;
 	char helpers[4096], hostfile[64];
 	char *command, **argv;
+	struct supervisor *supervisor;  /* NULL: the launcher needs none */
 };
 
-static int prepare(const struct making *making, const struct plan *plan, struct launch *launch,
+static int prepare(const struct making *making, struct plan *plan, struct launch *launch,
 		   struct err *err)
 {
 	char daemon[4200];
@@ -96,7 +98,10 @@ static int prepare(const struct making *making, const struct plan *plan, struct 
 				    path ? path : "", &launch->starter, &launch->command, err);
 	if (rc < 0 || launch->starter == &starters[0])
 		return rc;
-	rc = make_hostfile(&plan->nodes, launch->hostfile, sizeof launch->hostfile, err);
+	if (launch->starter->supervised && !making->options->dry_run)
+		rc = supervisor_new(plan, &launch->supervisor, err);
+	if (rc == 0)
+		rc = make_hostfile(&plan->nodes, launch->hostfile, sizeof launch->hostfile, err);
 	if (rc == 0)
 		rc = plan_export(plan, err);
 	if (rc < 0)
@@ -130,6 +135,10 @@ static int run(struct making *making, struct plan *plan, struct launch *launch)
 		return run_here(making, plan, launch);
 	for (size_t i = 0; launch->argv[i] != NULL; i++)
 		log_debug("launcher word %zu: %s", i, launch->argv[i]);
+	if (launch->supervisor != NULL) {
+		int status = supervisor_run(launch->supervisor, launch->argv, &err);
+		return status < 0 ? fail(EXITCODE_NODE, &err) : status;
+	}
 	execvp(launch->argv[0], launch->argv);
 	err_errno(&err, errno, "start the daemons: %s", launch->argv[0]);
 	return fail(EXITCODE_NODE, &err);
@@ -156,6 +165,7 @@ static int plan_and_run(const struct options *options, uint64_t started_ns)
 		status = run(&making, &plan, &launch);
 	}
 	making_free(&making);
+	supervisor_free(&launch.supervisor);
 	free(launch.command);
 	starter_argv_free(launch.argv);
 	return status;

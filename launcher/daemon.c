@@ -124,7 +124,7 @@ static int step_done(struct daemon *daemon, struct err *err)
 	(void)err;
 	if (daemon_is_root(daemon)) {
 		print_timing(daemon);
-		loop_stop(daemon->loop, daemon->status < 0 ? EXITCODE_OK : daemon->status);
+		daemon_stop(daemon, daemon->status < 0 ? EXITCODE_OK : daemon->status);
 		return 0;
 	}
 	timing_pack(&daemon->timing, &payload);
@@ -262,7 +262,7 @@ void daemon_fail(struct daemon *daemon, int status, const char *format, ...)
 		buf_add_str(&payload, text);
 		daemon_send_root(daemon, DAEMON_FRAME_FAILED, &payload);
 	} else if (is_first && text[0] != '\0') {
-		log_error("%s", text);
+		daemon_say(daemon, text);
 	} else if (text[0] != '\0') {
 		log_debug("%s", text);
 	}
@@ -296,9 +296,11 @@ int daemon_adopt_plan(struct daemon *daemon, struct err *err)
 	if (daemon_is_root(daemon)) {
 		uint64_t now = clock_realtime_ns();
 		daemon->timing.ns[TIMING_START] = now > plan->started_ns ? now - plan->started_ns : 0;
+		int rc = 0;
 		if (plan->timeout_s > 0)
-			return loop_add_timer(daemon->loop, plan->timeout_s * NS_PER_S, on_timeout, daemon,
-					      NULL, err);
+			rc = loop_add_timer(daemon->loop, plan->timeout_s * NS_PER_S, on_timeout, daemon, NULL,
+					    err);
+		return rc < 0 ? rc : daemon_start_report(daemon, err);
 	}
 	return 0;
 }
@@ -359,6 +361,7 @@ static void finish(struct daemon *daemon)
 	daemon_free_ranks(daemon);
 	bcast_client_free(&daemon->bcast);
 	tree_free(&daemon->tree);
+	tree_free(&daemon->report);
 	init_client_free(&daemon->init);
 	pmi_server_free(&daemon->pmi);
 	topology_free(&daemon->topology);
@@ -373,7 +376,7 @@ static void finish(struct daemon *daemon)
 
 int daemon_run(const struct daemon_options *options)
 {
-	struct daemon daemon = {.options = options, .image_fd = -1, .status = -1,
+	struct daemon daemon = {.options = options, .image_fd = -1, .status = -1, .final_status = -1,
 				.started_ns = clock_now_ns()};
 	struct err err;
 	daemon_prepare_process();

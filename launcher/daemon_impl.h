@@ -81,6 +81,9 @@ struct daemon {
 	struct topology *topology;
 	enum binding_policy binding;
 	struct tree *tree;
+	struct tree *report;           /* node 0: to cmpirun, where it stayed */
+	bool report_is_open;
+	int final_status;              /* told there; -1: not yet */
 	struct output *output;
 	struct stdin_pump *stdin_pump;
 
@@ -89,8 +92,8 @@ struct daemon {
 	uint32_t children_ready, children_done;
 
 	int status;                    /* -1: nothing has failed */
-	int interrupts;
-	uint32_t grace_timer, deadline_timer, tree_timer, held_timer, bcast_timer;
+	int interrupts, told_interrupts;  /* by signal, by cmpirun */
+	uint32_t report_timer, term_timer, grace_timer, deadline_timer, tree_timer, held_timer, bcast_timer;
 	struct bcast_failed held;      /* waits for a better explanation */
 
 	struct timing timing;
@@ -126,6 +129,12 @@ void daemon_send_up(struct daemon *daemon, uint16_t type, const struct buf *payl
 void daemon_send_all(struct daemon *daemon, uint16_t type);
 void daemon_send_root(struct daemon *daemon, uint16_t type, const struct buf *payload);
 
+/* daemon_report.c: what is said to people, and the job's status */
+int daemon_start_report(struct daemon *daemon, struct err *err);
+void daemon_say(struct daemon *daemon, const char *text);
+/* Ends the loop with this status, once it has been told. */
+void daemon_stop(struct daemon *daemon, int status);
+
 /* daemon_ranks.c: PMI servers, the ranks, their output */
 extern const struct init_client_events daemon_init_events;
 int daemon_start_pmi(struct daemon *daemon, struct err *err);
@@ -137,6 +146,9 @@ int daemon_make_session_dir(struct daemon *daemon, struct err *err);
 void daemon_remove_session_dir(struct daemon *daemon);
 int daemon_watch_signals(struct daemon *daemon, struct err *err);
 void daemon_prepare_process(void);
+/* A user's signal, which may come by more than one way: each has its counter, the largest counts.
+ * The first: TERM, grace, KILL.  The second: KILL. */
+void daemon_interrupt(struct daemon *daemon, int signo, int *counter);
 /* Each local rank costs us three descriptors.  After cmpi-init was started: ranks have its limits. */
 void daemon_raise_limits(void);
 

@@ -13,9 +13,12 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/exitcode.h"
 #include "common/log.h"
 #include "common/remove_tree.h"
+
+#define TERM_HOLD_NS (500 * NS_PER_MS)
 
 /* What we inherit is for us alone: the launcher's sockets, a PMI descriptor (it is given to
  * cmpi-bcast by name). */
@@ -40,7 +43,33 @@ void daemon_raise_limits(void)
 
 /* -- signals ------------------------------------------------------------ */
 
-/* First: TERM, grace, KILL.  Second: KILL. */
+static int interrupt_count(const struct daemon *daemon)
+{
+	return daemon->interrupts > daemon->told_interrupts ? daemon->interrupts
+							    : daemon->told_interrupts;
+}
+
+void daemon_interrupt(struct daemon *daemon, int signo, int *counter)
+{
+	int before = interrupt_count(daemon);
+	++*counter;
+	if (interrupt_count(daemon) == before)
+		return;
+	if (before > 0)
+		daemon_end_ranks(daemon, true);
+	daemon_fail(daemon, EXITCODE_SIGNAL + signo, "%s",
+		    before == 0 && signo == SIGINT && daemon_is_root(daemon)
+			    ? "interrupted: the ranks are asked to end; again to kill them"
+			    : "");
+}
+
+static void on_term(void *context)
+{
+	struct daemon *daemon = context;
+	daemon->term_timer = 0;
+	daemon_interrupt(daemon, SIGTERM, &daemon->interrupts);
+}
+
 static void on_interrupt(void *context, const struct signalfd_siginfo *info)
 {
 	struct daemon *daemon = context;
@@ -48,12 +77,11 @@ static void on_interrupt(void *context, const struct signalfd_siginfo *info)
 	/* The terminal gave it to the program too, and there it belongs. */
 	if (daemon->plan.interactive && signo != SIGTERM && signo != SIGHUP)
 		return;
-	if (++daemon->interrupts > 1)
-		daemon_end_ranks(daemon, true);
-	daemon_fail(daemon, EXITCODE_SIGNAL + signo, "%s",
-		    daemon->interrupts == 1 && signo == SIGINT && daemon_is_root(daemon)
-			    ? "interrupted: the ranks are asked to end; again to kill them"
-			    : "");
+	/* An mpiexec that has lost a node sends TERM to the others, often before they see it themselves. */
+	if (signo == SIGTERM && daemon->node_count > 1 && daemon->term_timer == 0 &&
+	    loop_add_timer(daemon->loop, TERM_HOLD_NS, on_term, daemon, &daemon->term_timer, NULL) == 0)
+		return;
+	daemon_interrupt(daemon, signo, &daemon->interrupts);
 }
 
 static void on_forward(void *context, const struct signalfd_siginfo *info)

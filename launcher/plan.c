@@ -15,7 +15,7 @@
 #include "common/cleanup.h"
 #include "launcher/hosts.h"
 
-#define PLAN_VERSION 1u
+#define PLAN_VERSION 2u
 
 enum { CHUNK_SIZE = 120 * 1024, CHUNKS_MAX = 14 };
 
@@ -169,6 +169,16 @@ static void free_strings(char **strings)
 	X((plan)->work_dir_required)                                                               \
 	X((plan)->timeout_s)
 
+static void pack_supervisor(const struct plan *plan, struct buf *out)
+{
+	AUTO_BUF struct buf card = {0};
+	if (plan->supervisor.port != 0)
+		card_pack(&plan->supervisor, &card);
+	buf_add_blob(out, card.data, card.len);
+	buf_add_blob(out, plan->supervisor_key, sizeof plan->supervisor_key);
+	out->failed = out->failed || card.failed;
+}
+
 void plan_pack(const struct plan *plan, struct buf *out)
 {
 	buf_add_u32(out, PLAN_VERSION);
@@ -191,6 +201,7 @@ void plan_pack(const struct plan *plan, struct buf *out)
 #define PACK_WORD(field) buf_add_u32(out, (uint32_t)(field));
 	PLAN_WORDS(PACK_WORD, plan)
 	buf_add_u64(out, plan->started_ns);
+	pack_supervisor(plan, out);
 }
 
 static void parse_nodes(struct cursor *in, struct plan *plan)
@@ -223,6 +234,19 @@ static void parse_mounts(struct cursor *in, struct plan *plan)
 		in->bad = true;
 }
 
+static void parse_supervisor(struct cursor *in, struct plan *plan)
+{
+	size_t card_len, key_len;
+	const char *card = cursor_blob(in, &card_len);
+	const char *key = cursor_blob(in, &key_len);
+	if (card == NULL || key == NULL || key_len != sizeof plan->supervisor_key ||
+	    (card_len > 0 && card_parse(card, card_len, &plan->supervisor, NULL) < 0)) {
+		in->bad = true;
+		return;
+	}
+	memcpy(plan->supervisor_key, key, key_len);
+}
+
 static bool words_are_known(const struct plan *plan)
 {
 	return plan->mount <= MOUNT_CHOICE_KERNEL && plan->bind <= BIND_CHOICE_NONE &&
@@ -247,6 +271,7 @@ int plan_parse(const void *bytes, size_t len, struct plan *plan, struct err *err
 #define PARSE_WORD(field) (field) = cursor_u32(&in);
 	PLAN_WORDS(PARSE_WORD, plan)
 	plan->started_ns = cursor_u64(&in);
+	parse_supervisor(&in, plan);
 	if (!in.bad && cursor_left(&in) == 0 && plan->argv[0] != NULL && words_are_known(plan))
 		return 0;
 	plan_free(plan);

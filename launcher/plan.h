@@ -16,6 +16,8 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/hostlist.h"
+#include "launcher/auth.h"
+#include "launcher/card.h"
 #include "launcher/options.h"
 #include "runtime/mount_plan.h"
 
@@ -43,6 +45,10 @@ struct plan {
 	bool label, interactive;
 	uint32_t timeout_s;          /* 0: none */
 	uint64_t started_ns;         /* CLOCK_REALTIME of cmpirun's start */
+
+	/* Where cmpirun listens (supervisor.h); port 0: nowhere. The key is a secret. */
+	struct card supervisor;
+	uint8_t supervisor_key[AUTH_KEY_SIZE];
 };
 
 /* Which node has how many ranks: fills slots in node order, at most

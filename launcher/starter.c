@@ -23,14 +23,15 @@
 	"--kill-on-bad-exit=1 --wait=0 --input=0 --export=ALL --quiet "
 
 const struct starter starters[] = {
-	{"local", NULL, {NULL}, ""},
-	{"srun", "mpich", {"srun"}, SRUN_WORDS "--mpi=pmi2 {daemon}"},
-	{"srun-pmix", "openmpi", {"srun"}, SRUN_WORDS "--mpi=pmix {daemon}"},
+	{"local", NULL, {NULL}, "", false},
+	{"srun", "mpich", {"srun"}, SRUN_WORDS "--mpi=pmi2 {daemon}", false},
+	{"srun-pmix", "openmpi", {"srun"}, SRUN_WORDS "--mpi=pmix {daemon}", false},
 	{"hydra", "mpich", {"mpiexec.hydra", "mpiexec.mpich"},
-	 "-f {hostfile} -ppn 1 -n {nodes} -bind-to none {daemon}"},
+	 "-f {hostfile} -ppn 1 -n {nodes} -bind-to none {daemon}", true},
 	{"openmpi", "openmpi", {"mpiexec.openmpi", "orterun", "prterun"},
-	 "{root} --hostfile {hostfile} -n {nodes} --map-by node --bind-to none -q {export} {daemon}"},
-	{NULL, NULL, {NULL}, NULL},
+	 "{root} --hostfile {hostfile} -n {nodes} --map-by node --bind-to none -q {export} {daemon}",
+	 true},
+	{NULL, NULL, {NULL}, NULL, false},
 };
 
 /* -- choosing ----------------------------------------------------------- */
@@ -127,7 +128,7 @@ int starter_choose(const struct options *options, const struct hosts *hosts,
 		   const struct plan *plan, const char *helpers, const char *path,
 		   const struct starter **starter, char **command, struct err *err)
 {
-	static const struct starter own = {.name = "template"};
+	static const struct starter own = {.name = "template", .supervised = true};
 	const char *name = options->launcher;
 	char file[4096] = "";
 	*command = NULL;

@@ -30,6 +30,7 @@ struct starter {
 	const char *bcast;         /* the suffix of the cmpi-bcast that its wire-up suits; NULL: none */
 	const char *commands[4];   /* the first that is in PATH is taken as the template's first word */
 	const char *template;      /* the words behind the command */
+	bool supervised;           /* cmpirun stays as its parent (supervisor.h) */
 };
 
 /* Ends with a name of NULL.  starters[0] is "local": cmpirun itself is the daemon. */

@@ -72,8 +72,8 @@ int tree_new(struct loop *loop, const struct tree_ops *ops, void *context, uint1
 	if (tree == NULL)
 		return err_errno(err, ENOMEM, "control tree");
 	*tree = (struct tree){.loop = loop, .ops = ops, .context = context};
-	tree->listen_fd = open_listener(port, err);
-	if (tree->listen_fd < 0)
+	tree->listen_fd = -1;
+	if (port != NULL && (tree->listen_fd = open_listener(port, err)) < 0)
 		return tree->listen_fd;
 	*out = take_ptr(&tree);
 	return 0;
@@ -90,7 +90,8 @@ void tree_free(struct tree **where)
 		link_free(&tree->neighbours[i].link);
 	loop_remove_timer(tree->loop, &tree->retry_timer);
 	loop_remove_timer(tree->loop, &tree->sweep_timer);
-	loop_remove_fd(tree->loop, tree->listen_fd);
+	if (tree->listen_fd >= 0)
+		loop_remove_fd(tree->loop, tree->listen_fd);
 	close_fd(&tree->listen_fd);
 	free(tree);
 }
@@ -299,6 +300,8 @@ int tree_start(struct tree *tree, uint32_t self, uint32_t count, const struct ca
 	}
 	for (uint32_t i = 0; i < tree_child_count(self, count); i++)
 		add_neighbour(tree, 1 + i, tree_child(self, i), cards);
+	if (tree->listen_fd < 0)
+		return 0;
 	return loop_add_fd(tree->loop, tree->listen_fd, EPOLLIN, on_accept, tree, err);
 }
 

@@ -25,7 +25,7 @@ struct tree_ops {
 	void (*lost)(void *context, uint32_t node, const struct err *why);
 };
 
-/* Opens the listener; *port is in host order. */
+/* Opens the listener; *port is in host order.  NULL: none, for a node that has no children. */
 int tree_new(struct loop *loop, const struct tree_ops *ops, void *context, uint16_t *port,
 	     struct tree **tree, struct err *err);
 void tree_free(struct tree **tree);

@@ -82,7 +82,7 @@ node_path() { printf '%s' "${prefix_bin:-$BIN}:/usr/local/bin:/usr/bin:/bin:/usr
 start_job() {
   local words
   job_words "$@"
-  : >"$WORK/out"
+  : >"$WORK/out"; : >"$WORK/err"
   setsid "$CLUSTER_SCRIPTS/vnodes" exec node1 --user "$CMPIRUN_TEST_USER" --cwd "$USER_HOME" -- \
     env --default-signal=INT,QUIT PATH="$(node_path)" "${words[@]}" \
     </dev/null >"$WORK/out" 2>"$WORK/err" & job=$!

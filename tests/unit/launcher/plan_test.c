@@ -129,6 +129,8 @@ static void fill_plan(struct plan *plan, size_t bytes)
 		.label = true,
 		.timeout_s = 60,
 		.started_ns = 123456789012345,
+		.supervisor = {.node = "login", .port = 7, .cores = 2, .address_count = 1},
+		.supervisor_key = {1, 2, 3},
 	};
 	free(big);
 	hostlist_add(&plan->nodes, "n[1-3]", NULL);
@@ -168,6 +170,9 @@ static void assert_same_plan(const struct plan *a, const struct plan *b)
 	assert_int_equal(a->interactive, b->interactive);
 	assert_int_equal(a->timeout_s, b->timeout_s);
 	assert_true(a->started_ns == b->started_ns);
+	assert_int_equal(a->supervisor.port, b->supervisor.port);
+	assert_string_equal(a->supervisor.node, b->supervisor.node);
+	assert_memory_equal(a->supervisor_key, b->supervisor_key, sizeof a->supervisor_key);
 	assert_int_equal(a->mounts.count, b->mounts.count);
 	for (size_t i = 0; i < a->mounts.count; i++) {
 		assert_int_equal(a->mounts.ops[i].kind, b->mounts.ops[i].kind);
@@ -233,7 +238,7 @@ static void another_version_is_named(void **state)
 	struct plan parsed = {0};
 	struct err err;
 	(void)state;
-	assert_int_equal(plan_parse("\2\0\0\0", 4, &parsed, &err), -EPROTO);
+	assert_int_equal(plan_parse("\377\0\0\0", 4, &parsed, &err), -EPROTO);
 	assert_string_equal(err.text, "the plan is of another version of cmpirun; is the same one "
 				      "installed on all nodes?");
 }
