@@ -12,11 +12,11 @@
 
 #include "mpi-abi/decide_private.h"
 
-static const char *const image_library_dirs[] = {
+const char *const image_library_dirs[] = {
 	"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu",
 	"/usr/lib/aarch64-linux-gnu", "/lib/powerpc64le-linux-gnu", "/usr/lib/powerpc64le-linux-gnu",
 	"/lib/riscv64-linux-gnu", "/usr/lib/riscv64-linux-gnu", "/lib64", "/usr/lib64", "/lib",
-	"/usr/lib", "/usr/local/lib",
+	"/usr/lib", "/usr/local/lib", NULL,
 };
 
 static void collect(const struct elf *elf, struct names *versions, struct names *symbols)
@@ -63,7 +63,7 @@ const struct image_binary *image_library_find(const struct deciding *deciding, c
 		ldcache_find(&deciding->image_cache, soname, ldcache_flags(deciding->machine));
 	if (entry && (found = image_index_lookup(deciding->index, entry->path)))
 		return found;
-	for (size_t i = 0; !found && i < sizeof image_library_dirs / sizeof *image_library_dirs; i++) {
+	for (size_t i = 0; !found && image_library_dirs[i]; i++) {
 		int len = snprintf(candidate, sizeof candidate, "%s/%s", image_library_dirs[i], soname);
 		if (len > 0 && (size_t)len < sizeof candidate)
 			found = image_index_lookup(deciding->index, candidate);
@@ -88,7 +88,7 @@ static int choice_make(struct deciding *deciding, const struct closure_library *
 	if (library->module || !(image = image_library_find(deciding, library->soname)))
 		return 0;
 	choice->image_path = image->path;
-	if (library->family || library->core || image->elf.kind != ELF_DYNAMIC ||
+	if (library->family || library->core || library->libc || image->elf.kind != ELF_DYNAMIC ||
 	    image->elf.machine != deciding->machine)
 		return 0;
 	unsigned parts = ELF_WITH_VERSIONS | (image->has_symbols ? ELF_WITH_SYMBOLS : 0);
@@ -99,14 +99,19 @@ static int choice_make(struct deciding *deciding, const struct closure_library *
 	return 0;
 }
 
+/* Those that are there already stay. */
 int choices_make(struct deciding *deciding)
 {
 	const struct closure *closure = deciding->closure;
-	deciding->choices = calloc(closure->library_count + 1, sizeof *deciding->choices);
-	if (!deciding->choices)
+	struct choice *more =
+		realloc(deciding->choices, (closure->library_count + 1) * sizeof *deciding->choices);
+	if (!more)
 		return deciding_no_memory(deciding);
+	deciding->choices = more;
+	for (size_t i = 0; i < deciding->choice_count; i++)
+		more[i].soname = closure->libraries[i].soname;
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < closure->library_count; i++) {
+	for (size_t i = deciding->choice_count; rc == 0 && i < closure->library_count; i++) {
 		rc = choice_make(deciding, &closure->libraries[i], &deciding->choices[i]);
 		deciding->choice_count++;
 	}

@@ -46,6 +46,19 @@ static const struct recipe {
 	  "../etc/openmpi-mca-params.conf", "/etc/openmpi", "/etc/openmpi-x86_64"}},
 };
 
+/* What comes along of a glibc; libcrypt is another project's by now, and its file is the image's. */
+static const char *const libc_set[] = {
+	"libc.so.6", "libm.so.6", "libmvec.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1",
+	"libutil.so.1", "libresolv.so.2", "libanl.so.1", "libnsl.so.1", "libnss_compat.so.2",
+	"libnss_dns.so.2", "libnss_files.so.2", "libnss_hesiod.so.2", "libnss_db.so.2",
+	"libthread_db.so.1", "libBrokenLocale.so.1", "libc_malloc_debug.so.0",
+};
+/* The dynamic linker, by machine; the interpreter's name is part of the machine's ABI. */
+static const char *const linkers[] = {
+	"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "ld64.so.2", "ld-linux-riscv64-lp64d.so.1",
+};
+static const struct recipe libc_recipe = {"libc.so.6", NULL, {"gconv", "/usr/lib/locale"}};
+
 /* Libraries of one build with their modules or with each other. */
 static const char *const core_parts[] = {
 	"libucs*", "libucp*", "libuct*", "libucm*", "libfabric*", "libibverbs*", "librdmacm*",
@@ -273,6 +286,28 @@ int closure_new(const struct host *host, const struct host_mpi *mpi, unsigned ma
 	}
 	*out = closure;
 	return 0;
+}
+
+int closure_add_libc(struct closure *closure, const struct host *host, unsigned machine,
+		     struct err *err)
+{
+	enum { SET = sizeof libc_set / sizeof *libc_set, LINKERS = sizeof linkers / sizeof *linkers };
+	size_t first = closure->library_count;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < SET + LINKERS; i++) {
+		const char *soname = i < SET ? libc_set[i] : linkers[i - SET];
+		AUTO_FREE char *path = NULL;
+		rc = host_library_new(host, soname, machine, NULL, NULL, &path, err);
+		if (rc == 0)
+			rc = library_add(closure, host, soname, path, false, err);
+		else if (rc == -ENOENT)
+			rc = i == 0 ? rc : 0;
+	}
+	if (rc < 0)
+		return rc;
+	for (size_t i = first; i < closure->library_count; i++)
+		closure->libraries[i].libc = true;
+	return apply_recipe(closure, host, &libc_recipe, first, err);
 }
 
 void closure_free(struct closure **where)

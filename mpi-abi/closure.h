@@ -3,8 +3,8 @@
  *
  * The graph of NEEDED from the family's libraries on, and what they load at run time:
  * modules, providers, components, with the directories in which they look for them
- * (recipes, a table in closure.c).  The C library's own files are not part of it:
- * they come from the image.
+ * (recipes, a table in closure.c).  The C library's own files are not part of it, unless
+ * closure_add_libc() is called: then all of them are, for a part of a glibc breaks a container.
  */
 #ifndef MPI_ABI_CLOSURE_H
 #define MPI_ABI_CLOSURE_H
@@ -20,6 +20,7 @@ struct closure_library {
 	struct elf elf;       /* with versions, without symbols */
 	bool family;          /* part of the MPI itself */
 	bool core;            /* loads modules of its own build: never the image's copy */
+	bool libc;            /* part of the C library */
 	bool module;          /* in a tree below: found there, not by its SONAME */
 };
 
@@ -46,6 +47,11 @@ int closure_new(const struct host *host, const struct host_mpi *mpi, unsigned ma
 		const char *const *sonames, size_t soname_count, struct closure **closure,
 		struct err *err);
 void closure_free(struct closure **closure);
+
+/* Adds every library of the host's glibc, and the trees of its conversions and locales.  -ENOENT without
+ * err when the host has no glibc. */
+int closure_add_libc(struct closure *closure, const struct host *host, unsigned machine,
+		     struct err *err);
 
 const struct closure_library *closure_find(const struct closure *closure, const char *soname);
 

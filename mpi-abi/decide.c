@@ -2,8 +2,8 @@
  * decide.c - the decision of the MPI swap, from request to value (decide.h).
  *
  * Flow: index of the image → gate of the image → the host's MPI and its closure →
- * gate of symbols → choices → gate of versions → effects.  The first gate that
- * refuses ends it.
+ * gate of symbols → choices → gate of versions → effects → proof.  The first that
+ * refuses ends it; a refusal has no effects.
  *
  * Invariant: nothing is run, mounted or changed here; the decision holds copies.
  */
@@ -29,6 +29,8 @@ static const char *const reason_names[] = {
 	[ABI_REASON_SYMBOL] = "symbol",
 	[ABI_REASON_COPY_SIZE] = "copy-size",
 	[ABI_REASON_VERSION] = "version",
+	[ABI_REASON_LOST] = "lost",
+	[ABI_REASON_MIXED] = "mixed",
 	[ABI_REASON_HOST_LIBRARY] = "host-library",
 };
 
@@ -43,6 +45,37 @@ int deciding_no_memory(struct deciding *deciding)
 	return err_set(deciding->err, ENOMEM, "no memory to decide about the MPI");
 }
 
+static void env_free(struct abi_env *env, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(env[i].name);
+		free(env[i].value);
+	}
+	free(env);
+}
+
+static void effects_free(struct abi_decision *decision)
+{
+	for (size_t i = 0; i < decision->bind_count; i++) {
+		free(decision->binds[i].source);
+		free(decision->binds[i].target);
+	}
+	for (size_t i = 0; i < decision->file_count; i++) {
+		free(decision->files[i].target);
+		free(decision->files[i].bytes);
+	}
+	for (size_t i = 0; i < decision->hide_count; i++)
+		free(decision->hides[i]);
+	env_free(decision->drops, decision->drop_count);
+	env_free(decision->sets, decision->set_count);
+	free(take_ptr(&decision->binds));
+	free(take_ptr(&decision->files));
+	free(take_ptr(&decision->hides));
+	decision->drops = decision->sets = NULL;
+	decision->bind_count = decision->file_count = decision->hide_count = 0;
+	decision->drop_count = decision->set_count = 0;
+}
+
 int deciding_refuse(struct deciding *deciding, enum abi_reason reason, const char *ways_out,
 		    const char *format, ...)
 {
@@ -53,6 +86,7 @@ int deciding_refuse(struct deciding *deciding, enum abi_reason reason, const cha
 	va_end(args);
 	if (len < 0)
 		decision->why = NULL;
+	effects_free(decision);
 	decision->verdict = ABI_REFUSE;
 	decision->reason = reason;
 	decision->ways_out = strdup(ways_out);
@@ -75,6 +109,7 @@ static int run_steps(struct deciding *deciding)
 {
 	static int (*const steps[])(struct deciding *) = {
 		gate_image, gate_host, gate_symbols, choices_make, gate_versions, effects_make,
+		proof_make,
 	};
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < sizeof steps / sizeof *steps; i++)
@@ -107,42 +142,20 @@ int abi_decide(const struct abi_request *request, struct abi_decision **out, str
 	return 0;
 }
 
-static void env_free(struct abi_env *env, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		free(env[i].name);
-		free(env[i].value);
-	}
-	free(env);
-}
-
 void abi_decision_free(struct abi_decision **where)
 {
 	struct abi_decision *decision = *where;
 	*where = NULL;
 	if (!decision)
 		return;
-	for (size_t i = 0; i < decision->bind_count; i++) {
-		free(decision->binds[i].source);
-		free(decision->binds[i].target);
-	}
-	for (size_t i = 0; i < decision->file_count; i++) {
-		free(decision->files[i].target);
-		free(decision->files[i].bytes);
-	}
-	for (size_t i = 0; i < decision->hide_count; i++)
-		free(decision->hides[i]);
-	env_free(decision->drops, decision->drop_count);
-	env_free(decision->sets, decision->set_count);
-	free(decision->binds);
-	free(decision->files);
-	free(decision->hides);
+	effects_free(decision);
 	free(decision->why);
 	free(decision->ways_out);
 	free(decision->family);
 	free(decision->image_version);
 	free(decision->host_version);
 	free(decision->host_path);
+	free(decision->libc_for);
 	free(decision);
 }
 
@@ -171,10 +184,13 @@ void abi_decision_print(const struct abi_decision *decision, bool every, struct 
 			   decision->why, decision->ways_out);
 		return;
 	}
-	buf_printf(out, "%s %s → the host's %s (%zu program%s and librar%s, %zu binds)\n",
+	buf_printf(out, "%s %s → the host's %s (%zu program%s and librar%s, %zu binds, %zu proven)\n",
 		   decision->family, decision->image_version ? decision->image_version : "(none)",
 		   decision->host_path, decision->consumers, decision->consumers == 1 ? "" : "s",
-		   decision->consumers == 1 ? "y" : "ies", decision->bind_count);
+		   decision->consumers == 1 ? "y" : "ies", decision->bind_count, decision->proven);
+	if (decision->libc_for)
+		buf_printf(out, "%sthe host's glibc comes along: %s\n", every ? "" : "          ",
+			   decision->libc_for);
 	if (every)
 		print_effects(decision, out);
 }

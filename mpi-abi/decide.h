@@ -44,6 +44,8 @@ enum abi_reason {
 	ABI_REASON_SYMBOL,          /* a consumer needs a symbol that the host's library lacks */
 	ABI_REASON_COPY_SIZE,       /* a program holds a copy of a variable of another size */
 	ABI_REASON_VERSION,         /* a host library needs a newer library of the image */
+	ABI_REASON_LOST,            /* the proof: a library would not be found any more */
+	ABI_REASON_MIXED,           /* the proof: parts of the image's MPI would be loaded as well */
 	ABI_REASON_HOST_LIBRARY,    /* a library that the host's MPI needs is not on the host */
 };
 
@@ -72,7 +74,9 @@ struct abi_decision {
 	char *family;         /* "MPICH", "Open MPI"; NULL when not known */
 	char *image_version;  /* "libmpich.so.12.2.2"; NULL when none */
 	char *host_version, *host_path;  /* NULL when none */
+	char *libc_for;       /* "LIBRARY needs VERSION": why the host's glibc comes along; NULL: it does not */
 	size_t consumers;     /* ELF files of the image that link the MPI */
+	size_t proven;        /* programs and libraries whose loading was tried on paper */
 	struct abi_bind *binds;
 	size_t bind_count;
 	struct abi_file *files;
@@ -88,6 +92,7 @@ struct abi_request {
 	const char *mpi_path;            /* --mpi-path: a prefix, a directory or a library; NULL: search */
 	const char *search_path;         /* the user's PATH; NULL: the usual directories */
 	const char *library_path;        /* the user's LD_LIBRARY_PATH; NULL: none */
+	const char *rank_library_path;   /* LD_LIBRARY_PATH that the ranks will have; NULL: none */
 	const char *host_root;           /* a directory that stands in for the host; NULL: "/" */
 	const char *const *image_env;    /* NAME=VALUE…, NULL-terminated, of the image's config; or NULL */
 };

@@ -2,7 +2,7 @@
  * decide_private.h - what the steps of a decision share.
  *
  * decide.c runs the steps, gates.c refuses, choice.c takes one of two copies of a
- * library, effects.c writes down what is to be done.  A step returns 0 to go on,
+ * library, effects.c writes down what is to be done, proof.c tries it out on paper.  A step returns 0 to go on,
  * DECIDED when the decision is made, or -errno.
  */
 #ifndef MPI_ABI_DECIDE_PRIVATE_H
@@ -62,6 +62,8 @@ int gate_versions(struct deciding *deciding);  /* after the choices */
 /* choice.c */
 int choices_make(struct deciding *deciding);
 const struct choice *choice_of(const struct deciding *deciding, const char *soname);
+/* Where linkers look without being told, of all machines; ends with NULL. */
+extern const char *const image_library_dirs[];
 /* What the image's linker loads for `soname`, without RPATH; NULL: nothing. */
 const struct image_binary *image_library_find(const struct deciding *deciding, const char *soname);
 /* 1 when the image's copy is at least as new as the host's, 0 when not. Pure. */
@@ -70,5 +72,8 @@ int choice_image_is_newer(const struct elf *image, const char *image_path, const
 
 /* effects.c */
 int effects_make(struct deciding *deciding);
+
+/* proof.c: the loader's work, done on paper over the tree that the effects make. */
+int proof_make(struct deciding *deciding);
 
 #endif

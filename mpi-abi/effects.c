@@ -7,6 +7,7 @@
  *	every host library     -> ABI_DIR/lib/SONAME, and the linker's cache says so
  *	the MPI and its fabric -> also over each file of the image with that SONAME, so that
  *	                          an RPATH, an absolute NEEDED or dlopen(3) finds it too
+ *	the host's glibc       -> all of it or nothing, the linker over each program's interpreter
  *	the trees              -> at the host's path, and beside the library where it looks
  *
  * Invariants: no two binds have one target; nothing is bound below a directory that is
@@ -189,11 +190,29 @@ static int bind_over_copies(struct deciding *deciding)
 	for (size_t i = 0; rc == 0 && i < deciding->index->file_count; i++) {
 		const struct image_binary *copy = &deciding->index->binaries[i];
 		const struct closure_library *library = closure_find(deciding->closure, copy->soname);
-		if (!library || !copy->library || library->module || !(library->family || library->core))
+		if (!library || !copy->library || library->module || !(library->family || library->core || library->libc))
 			continue;
 		rc = bind_beside(deciding, library->soname, copy->path);
 		if (rc == 0)
 			rc = bind_add(deciding, library->path, copy->path, false);
+	}
+	return rc;
+}
+
+/* The dynamic linker is named by each program itself, by a path. */
+static int bind_interpreters(struct deciding *deciding)
+{
+	int rc = 0;
+	if (!deciding->decision->libc_for)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < deciding->index->file_count; i++) {
+		const struct elf *elf = &deciding->index->binaries[i].elf;
+		const char *slash = elf->interpreter ? strrchr(elf->interpreter, '/') : NULL;
+		const struct closure_library *linker =
+			slash && elf->machine == deciding->machine ? closure_find(deciding->closure, slash + 1)
+								   : NULL;
+		if (linker && linker->libc)
+			rc = bind_add(deciding, linker->path, elf->interpreter, false);
 	}
 	return rc;
 }
@@ -314,6 +333,8 @@ int effects_make(struct deciding *deciding)
 		rc = bind_libraries(deciding, cache);
 	if (rc == 0)
 		rc = bind_over_copies(deciding);
+	if (rc == 0)
+		rc = bind_interpreters(deciding);
 	if (rc == 0)
 		rc = bind_aliases(deciding, cache);
 	if (rc == 0)

@@ -399,6 +399,43 @@ static int load_image_versions(struct deciding *deciding, const char *file, stru
 	return versions->failed ? deciding_no_memory(deciding) : 0;
 }
 
+static int refuse_version(struct deciding *deciding, const struct closure_library *library,
+			  const struct elf_need *need)
+{
+	return deciding_refuse(deciding, ABI_REASON_VERSION,
+			       RUN_CONTAINER_MPI "; or build the image on a newer distribution",
+			       "the host's %s needs version %s of %s, and the image's copy is older",
+			       library->path, need->version, need->file);
+}
+
+/* Would the host's glibc take nothing away from the image? */
+static bool host_libc_includes_images(const struct deciding *deciding)
+{
+	const struct image_binary *image = image_library_find(deciding, "libc.so.6");
+	const struct closure_library *host = closure_find(deciding->closure, "libc.so.6");
+	return image && host && host->libc &&
+	       choice_image_is_newer(&image->elf, "/", &host->elf, "/") == 0;
+}
+
+/* The host's glibc in place of the image's: all of it. */
+static int take_libc(struct deciding *deciding, const struct closure_library *library,
+		     const struct elf_need *need)
+{
+	AUTO_FREE char *path = strdup(library->path);
+	if (!path || asprintf(&deciding->decision->libc_for, "the host's %s needs %s, which the image's %s does "
+			      "not have", path, need->version, need->file) < 0) {
+		deciding->decision->libc_for = NULL;
+		return deciding_no_memory(deciding);
+	}
+	/* Both may move when the closure grows. */
+	const size_t at = (size_t)(library - deciding->closure->libraries);
+	const struct elf_need wanted = *need;
+	int rc = closure_add_libc(deciding->closure, deciding->host, deciding->machine, deciding->err);
+	if (rc == -ENOENT || (rc == 0 && !host_libc_includes_images(deciding)))
+		return refuse_version(deciding, &deciding->closure->libraries[at], &wanted);
+	return rc < 0 ? rc : choices_make(deciding);
+}
+
 static int check_need(struct deciding *deciding, const struct closure_library *library,
 		      const struct elf_need *need, struct names *versions)
 {
@@ -414,10 +451,9 @@ static int check_need(struct deciding *deciding, const struct closure_library *l
 	if ((size_t)snprintf(text, sizeof text, "%s %s", need->file, need->version) < sizeof text &&
 	    names_find(versions, text))
 		return 0;
-	return deciding_refuse(deciding, ABI_REASON_VERSION,
-			       RUN_CONTAINER_MPI "; or build the image on a newer distribution",
-			       "the host's %s needs version %s of %s, and the image's copy is older",
-			       library->path, need->version, need->file);
+	if (closure_is_libc(need->file) && !deciding->decision->libc_for)
+		return take_libc(deciding, library, need);
+	return refuse_version(deciding, library, need);
 }
 
 int gate_versions(struct deciding *deciding)
@@ -425,11 +461,11 @@ int gate_versions(struct deciding *deciding)
 	AUTO_NAMES struct names versions = {0};
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < deciding->closure->library_count; i++) {
-		const struct closure_library *library = &deciding->closure->libraries[i];
 		if (deciding->choices[i].take_image)
 			continue;
-		for (size_t k = 0; rc == 0 && k < library->elf.need_count; k++)
-			rc = check_need(deciding, library, &library->elf.needs[k], &versions);
+		for (size_t k = 0; rc == 0 && k < deciding->closure->libraries[i].elf.need_count; k++)
+			rc = check_need(deciding, &deciding->closure->libraries[i],
+					&deciding->closure->libraries[i].elf.needs[k], &versions);
 	}
 	return rc;
 }

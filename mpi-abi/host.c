@@ -27,6 +27,7 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "mpi-abi/host_private.h"
+#include "mpi-abi/search_path.h"
 
 const char *const host_library_dirs[] = {
 #if defined(__x86_64__)
@@ -195,38 +196,14 @@ static char *library_in(const struct host *host, const char *dir, size_t dir_len
 	return real;
 }
 
-/* One element of a RUNPATH with $ORIGIN put in; elements with other tokens are skipped. */
-static bool expand_element(const char *element, size_t len, const char *from, char *text,
-			   size_t size)
-{
-	static const char *const tokens[] = {"$ORIGIN", "${ORIGIN}"};
-	const char *slash = from ? strrchr(from, '/') : NULL;
-	for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
-		size_t token = strlen(tokens[i]);
-		if (len < token || strncmp(element, tokens[i], token) != 0)
-			continue;
-		return slash && (size_t)snprintf(text, size, "%.*s%.*s", (int)(slash - from), from,
-						 (int)(len - token), element + token) < size;
-	}
-	if (memchr(element, '$', len) || len >= size)
-		return false;
-	memcpy(text, element, len);
-	text[len] = '\0';
-	return true;
-}
-
 static char *library_on_path(const struct host *host, const char *list, const char *from,
 			     const char *soname, unsigned machine)
 {
 	char dir[PATH_MAX];
-	while (list && *list) {
-		size_t len = strcspn(list, ":");
-		if (expand_element(list, len, from, dir, sizeof dir)) {
-			char *real = library_in(host, dir, strlen(dir), soname, machine);
-			if (real)
-				return real;
-		}
-		list += len + (list[len] == ':');
+	while (search_path_next(&list, from, dir, sizeof dir)) {
+		char *real = library_in(host, dir, strlen(dir), soname, machine);
+		if (real)
+			return real;
 	}
 	return NULL;
 }

@@ -80,7 +80,7 @@ install_in() {
 compile() {
   local mpi=${1#*-} to=$2 in=$3
   cp "$HERE/hello.f90" "$HERE/../images/mpi_hello.c" "$in/tmp/"
-  chroot "$in" "mpicc.$mpi" -O2 -o /usr/bin/mpi_hello /tmp/mpi_hello.c
+  chroot "$in" "mpicc.$mpi" -O2 -o /usr/bin/mpi_hello /tmp/mpi_hello.c -ldl
   chroot "$in" "mpif90.$mpi" -O2 -o /usr/bin/hello_f90 /tmp/hello.f90
   cp "$in"/usr/bin/{mpi_hello,hello_f90} "$to/usr/bin/"
   install -m 755 "$HERE/hello.py" "$to/usr/bin/hello.py"
@@ -119,7 +119,7 @@ build_suite() {
 
 inside() {
   WORK=$(mktemp -d "${TMPDIR:-/var/tmp}/cmpirun-abi.XXXXXX")
-  trap 'umount -l "$WORK"/*/root 2>/dev/null; rm -rf --one-file-system "$WORK"' EXIT
+  trap 'umount -l "$WORK"/*/root 2>/dev/null || true; rm -rf --one-file-system "$WORK"' EXIT
   umask 022
   build_suite "$@"
 }

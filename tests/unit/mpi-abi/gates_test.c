@@ -160,9 +160,48 @@ static void newer_libc_needed(void **state)
 	(void)state;
 	fresh();
 	fake_library("host", "libmpich.so.12", FAKE_MPICH "int x(void){return new_call();}", FAKE_HOST_LIBC);
+	struct abi_decision *decision = judge(NULL);
+	assert_int_equal(decision->verdict, ABI_SWAP);
+	assert_string_equal(decision->libc_for, "the host's /usr/lib64/libmpich.so.12 needs GLIBC_2.99, which "
+						"the image's libc.so.6 does not have");
+	abi_decision_free(&decision);
+	/* Never an older one: the image's has a version that the host's has not. */
+	fake_run("printf 'GLIBC_2.2.5 { global: old_call; local: *; }; GLIBC_2.98 { global: new_call; };' >map;"
+		 "echo 'int old_call(void){return 0;} int new_call(void){return 0;}' >s.c;"
+		 "cc -shared -fPIC -nostdlib -w s.c -Wl,--version-script=map,-soname,libc.so.6"
+		 " -o image/usr/lib64/libc.so.6");
 	refused(ABI_REASON_VERSION, "GLIBC_2.99 of libc.so.6");
 	fake_run("cp host/usr/lib64/libc.so.6 image/usr/lib64/");
-	swapped();
+	decision = judge(NULL);
+	assert_int_equal(decision->verdict, ABI_SWAP);
+	assert_null(decision->libc_for);
+	abi_decision_free(&decision);
+}
+
+/* All of the glibc, the linker at the programs' interpreter, its conversions. */
+static void whole_glibc(void **state)
+{
+	(void)state;
+	fresh();
+	fake_library("host", "libmpich.so.12", FAKE_MPICH "int x(void){return new_call();}", FAKE_HOST_LIBC);
+	fake_library("host", "libm.so.6", "int m(void){return 0;}", "");
+	fake_library("host", "ld-linux-x86-64.so.2", "int ld(void){return 0;}", "");
+	fake_library("host", "libcrypt.so.1", "int crypt(void){return 0;}", "");
+	fake_run("mkdir -p host/usr/lib64/gconv host/usr/lib/locale image/usr/lib/ld; ln -s usr/lib image/lib;"
+		 "cp host/usr/lib64/ld-linux-x86-64.so.2 image/usr/lib/ld/ld-2.31.so;"
+		 "ln -s ../lib/ld/ld-2.31.so image/usr/lib64/ld-linux-x86-64.so.2;"
+		 "mv image/usr/lib64/libc.so.6 image/usr/lib64/libc-2.31.so; ln -s libc-2.31.so image/usr/lib64/libc.so.6");
+	fake_program("image", "started", FAKE_MAIN, IMAGE_MPI " -Wl,-I,/lib64/ld-linux-x86-64.so.2");
+	struct abi_decision *decision = judge(NULL);
+	assert_int_equal(decision->verdict, ABI_SWAP);
+	assert_string_equal(bind_to(decision, "/usr/lib64/libc-2.31.so")->source, "/usr/lib64/libc.so.6");
+	assert_string_equal(bind_to(decision, "/usr/lib/ld/ld-2.31.so")->source,
+			    "/usr/lib64/ld-linux-x86-64.so.2");
+	assert_non_null(bind_to(decision, ABI_DIR "/lib/libm.so.6"));
+	assert_true(bind_to(decision, "/usr/lib64/gconv")->directory);
+	assert_true(bind_to(decision, "/usr/lib/locale")->directory);
+	assert_null(bind_to(decision, ABI_DIR "/lib/libcrypt.so.1"));
+	abi_decision_free(&decision);
 }
 
 static void host_library_missing(void **state)
@@ -185,7 +224,8 @@ int main(void)
 		cmocka_unit_test(other_family),      cmocka_unit_test(other_generation),
 		cmocka_unit_test(missing_companion), cmocka_unit_test(missing_symbol),
 		cmocka_unit_test(own_programs),      cmocka_unit_test(copy_size),
-		cmocka_unit_test(newer_libc_needed), cmocka_unit_test(host_library_missing),
+		cmocka_unit_test(newer_libc_needed), cmocka_unit_test(whole_glibc),
+		cmocka_unit_test(host_library_missing),
 	};
 	return cmocka_run_group_tests(tests, fake_setup, fake_teardown);
 }
