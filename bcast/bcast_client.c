@@ -121,6 +121,10 @@ static void dispatch(struct bcast_client *client, const struct bcast_msg *msg)
 		if (events->progress != NULL)
 			events->progress(client->context, &msg->progress);
 		return;
+	case BCAST_MSG_MOUNTABLE:
+		if (events->mountable != NULL)
+			events->mountable(client->context, &msg->mountable);
+		return;
 	case BCAST_MSG_DONE:
 		client->settled = true;
 		if (events->done != NULL)
@@ -257,11 +261,16 @@ static void on_death(void *context, int fd, uint32_t events)
 static int spawn(const struct bcast_client_options *options, int socket, pid_t *pid,
 		 struct err *err)
 {
-	char daemon_fd[32], image_fd[32];
+	char daemon_fd[32], image_fd[32], arrival_fd[32];
+	const int files[] = {options->image_fd, options->arrival_fd};
 	snprintf(daemon_fd, sizeof daemon_fd, "--daemon-fd=%d", socket);
 	snprintf(image_fd, sizeof image_fd, "--image-fd=%d", options->image_fd);
-	char *argv[] = {(char *)options->bcast_path, daemon_fd,
-			options->image_fd >= 0 ? image_fd : NULL, NULL};
+	snprintf(arrival_fd, sizeof arrival_fd, "--arrival-fd=%d", options->arrival_fd);
+	char *argv[5] = {(char *)options->bcast_path, daemon_fd};
+	if (options->image_fd >= 0)
+		argv[2] = image_fd;
+	if (options->arrival_fd >= 0)
+		argv[options->image_fd >= 0 ? 3 : 2] = arrival_fd;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, defaults;
@@ -273,8 +282,9 @@ static int spawn(const struct bcast_client_options *options, int socket, pid_t *
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	int rc = posix_spawn_file_actions_adddup2(&actions, socket, socket);
-	if (rc == 0 && options->image_fd >= 0)
-		rc = posix_spawn_file_actions_adddup2(&actions, options->image_fd, options->image_fd);
+	for (size_t i = 0; rc == 0 && i < sizeof files / sizeof *files; i++)
+		if (files[i] >= 0)
+			rc = posix_spawn_file_actions_adddup2(&actions, files[i], files[i]);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &defaults);

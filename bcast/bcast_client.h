@@ -6,7 +6,7 @@
  * come from the loop, never from inside a function here; an event function may call anything
  * here, bcast_client_free() included.
  *
- * The order of events: session, progress ..., then done or failed, then ended.  A process that
+ * The order of events: session, progress and mountable, then done or failed, then ended.  A process that
  * ends without done or failed (killed, or MPI aborted) gives failed all the same, with the
  * reason, before ended.  The client watches the death itself (a pidfd, Linux 5.3) and reaps it:
  * nobody else may wait for that pid or for any child (no waitpid(-1)).
@@ -28,6 +28,8 @@ struct bcast_client;
 struct bcast_client_events {
 	void (*session)(void *context, const struct bcast_session *session);
 	void (*progress)(void *context, const struct bcast_progress *progress);
+	/* The image file holds what the map says, and that is enough to mount it; only with arrival_fd. */
+	void (*mountable)(void *context, const struct bcast_mountable *mountable);
 	/* The image file holds the verified image.  The process still finalizes MPI. */
 	void (*done)(void *context, const struct bcast_done *done);
 	/* The image file holds nothing to rely on. */
@@ -42,10 +44,12 @@ struct bcast_client_options {
 	/* The node's memory file, read-write; what is in it is replaced, and its size set.  -1: none;
 	 * then an image at rank 0 is a failure. */
 	int image_fd;
+	/* An empty file for the map of arrived chunks (common/arrival.h), which is wanted then. -1: none. */
+	int arrival_fd;
 	const struct bcast_hello *hello;   /* copied */
 };
 
-/* By posix_spawn(3).  image_fd stays the caller's (it may be closed at once). */
+/* By posix_spawn(3).  The descriptors stay the caller's (they may be closed at once). */
 int bcast_client_start(struct loop *loop, const struct bcast_client_options *options,
 		       const struct bcast_client_events *events, void *context,
 		       struct bcast_client **client, struct err *err);

@@ -51,7 +51,7 @@ int main(int argc, char **argv)
 	case BCAST_ACTION_TOOL:
 		return run_tool(&options, &usage);
 	case BCAST_ACTION_DAEMON:
-		_exit(daemon_mode_run(options.daemon_fd, options.image_fd));
+		_exit(daemon_mode_run(options.daemon_fd, options.image_fd, options.arrival_fd));
 	case BCAST_ACTION_HELP:
 		return print_help();
 	case BCAST_ACTION_VERSION:

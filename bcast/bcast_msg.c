@@ -61,6 +61,10 @@ void bcast_msg_pack(const struct bcast_msg *msg, struct buf *out)
 		buf_add_u64(&payload, msg->progress.bytes);
 		buf_add_u64(&payload, msg->progress.total);
 		break;
+	case BCAST_MSG_MOUNTABLE:
+		buf_add_u64(&payload, msg->mountable.bytes);
+		buf_add_u64(&payload, msg->mountable.after_ns);
+		break;
 	case BCAST_MSG_DONE:
 		pack_done(&msg->done, &payload);
 		break;
@@ -161,6 +165,10 @@ static void parse_by_type(struct cursor *cursor, struct bcast_msg *msg)
 	case BCAST_MSG_PROGRESS:
 		msg->progress.bytes = cursor_u64(cursor);
 		msg->progress.total = cursor_u64(cursor);
+		return;
+	case BCAST_MSG_MOUNTABLE:
+		msg->mountable.bytes = cursor_u64(cursor);
+		msg->mountable.after_ns = cursor_u64(cursor);
 		return;
 	case BCAST_MSG_DONE:
 		parse_done(cursor, &msg->done);

@@ -6,6 +6,8 @@
  *	cmpid → cmpi-bcast    HELLO     once, at the start
  *	cmpi-bcast → cmpid    SESSION   once: as soon as cards, plan and key are exchanged
  *	                      PROGRESS  now and then while the image travels
+ *	                      MOUNTABLE at most once: what a mount and the start of the program need is in
+ *	                                the image file and in the map of arrived chunks; the rest still comes
  *	                      DONE      once: the image is verified on every node (or there is none)
  *	                      FAILED    once, instead of what would have come; always the last
  *
@@ -40,6 +42,7 @@ enum bcast_msg_type {
 	BCAST_MSG_PROGRESS,
 	BCAST_MSG_DONE,
 	BCAST_MSG_FAILED,
+	BCAST_MSG_MOUNTABLE,
 };
 
 struct bcast_blob {
@@ -68,6 +71,11 @@ struct bcast_progress {
 	uint64_t bytes, total;  /* that are in this node's memory; of the image */
 };
 
+struct bcast_mountable {
+	uint64_t bytes;      /* that are in this node's memory */
+	uint64_t after_ns;   /* since the first chunk was asked for */
+};
+
 struct bcast_done {
 	uint64_t bytes;                     /* the image's size */
 	uint8_t digest[BCAST_DIGEST_SIZE];  /* of size and chunks' hashes (bcast/manifest.h) */
@@ -89,6 +97,7 @@ struct bcast_msg {
 		struct bcast_hello hello;
 		struct bcast_session session;
 		struct bcast_progress progress;
+		struct bcast_mountable mountable;
 		struct bcast_done done;
 		struct bcast_failed failed;
 	};

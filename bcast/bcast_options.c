@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 enum { OPTION_VERIFY = 1, OPTION_PROGRESS, OPTION_JSON, OPTION_HELP, OPTION_VERSION,
-       OPTION_DAEMON_FD, OPTION_IMAGE_FD };
+       OPTION_DAEMON_FD, OPTION_IMAGE_FD, OPTION_ARRIVAL_FD };
 
 const struct opt bcast_option_table[] = {
 	{OPTION_VERIFY, OPT_FLAG, "--verify", NULL,
@@ -22,6 +22,7 @@ const struct opt bcast_option_table[] = {
 	/* Between cmpid and cmpi-bcast alone: not shown. */
 	{OPTION_DAEMON_FD, OPT_VALUE, "--daemon-fd", "N", NULL},
 	{OPTION_IMAGE_FD, OPT_VALUE, "--image-fd", "N", NULL},
+	{OPTION_ARRIVAL_FD, OPT_VALUE, "--arrival-fd", "N", NULL},
 	{0, OPT_FLAG, NULL, NULL, NULL},
 };
 
@@ -58,6 +59,8 @@ static int take_option(struct bcast_options *options, const struct opt *option, 
 		return take_fd_number(option, value, &options->daemon_fd, err);
 	case OPTION_IMAGE_FD:
 		return take_fd_number(option, value, &options->image_fd, err);
+	case OPTION_ARRIVAL_FD:
+		return take_fd_number(option, value, &options->arrival_fd, err);
 	}
 	return 0;
 }
@@ -72,8 +75,9 @@ static int take_arguments(struct bcast_options *options, char **arguments, struc
 		return err_set(err, EINVAL, "--daemon-fd takes no arguments");
 	if (options->action != BCAST_ACTION_TOOL)
 		return 0;
-	if (options->image_fd >= 0)
-		return err_set(err, EINVAL, "--image-fd goes with --daemon-fd only");
+	if (options->image_fd >= 0 || options->arrival_fd >= 0)
+		return err_set(err, EINVAL, "--%s goes with --daemon-fd only",
+			       options->image_fd >= 0 ? "image-fd" : "arrival-fd");
 	if (count != 2 || arguments[0][0] == '\0' || arguments[1][0] == '\0')
 		return err_set(err, EINVAL, "%zu argument%s; wanted: cmpi-bcast [options] SRC DST",
 			       count, count == 1 ? "" : "s");
@@ -88,7 +92,7 @@ int bcast_options_parse(char **argv, struct bcast_options *options, struct err *
 	const struct opt *option;
 	const char *value;
 	int rc;
-	*options = (struct bcast_options){.daemon_fd = -1, .image_fd = -1};
+	*options = (struct bcast_options){.daemon_fd = -1, .image_fd = -1, .arrival_fd = -1};
 	while ((rc = opt_next(&parser, &option, &value, err)) > 0)
 		if ((rc = take_option(options, option, value, err)) < 0)
 			return rc;

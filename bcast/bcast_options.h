@@ -14,7 +14,7 @@ enum bcast_action { BCAST_ACTION_TOOL, BCAST_ACTION_DAEMON, BCAST_ACTION_HELP,
 
 struct bcast_options {
 	enum bcast_action action;
-	int daemon_fd, image_fd;          /* -1: not given */
+	int daemon_fd, image_fd, arrival_fd; /* -1: not given */
 	const char *source, *destination; /* inside argv */
 	bool verify, progress, json;
 };

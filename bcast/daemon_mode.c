@@ -152,8 +152,9 @@ static int run_session(struct daemon *daemon)
 	return rc;
 }
 
-int daemon_mode_run(int take_daemon_fd, int take_image_fd)
+int daemon_mode_run(int take_daemon_fd, int take_image_fd, int take_arrival_fd)
 {
+	close_fd(&take_arrival_fd);
 	struct daemon daemon = {.fd = take_daemon_fd, .image_fd = take_image_fd, .source.fd = -1};
 	AUTO_BUF struct buf in = {0};
 	struct err err = ERR_NONE;

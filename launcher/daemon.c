@@ -12,6 +12,7 @@
  */
 #include "launcher/daemon_impl.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,15 @@ static int step_pmi(struct daemon *daemon, struct err *err)
 	return daemon_start_pmi(daemon, err);
 }
 
+static int open_profile(const struct daemon *daemon, int *fd, struct err *err)
+{
+	const char *path = daemon->plan.profile;
+	if (path == NULL || path[0] == '\0' || !daemon_is_root(daemon))
+		return 0;
+	*fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	return *fd < 0 ? err_errno(err, errno, "--profile-record %s", path) : 0;
+}
+
 static int step_attach(struct daemon *daemon, struct err *err)
 {
 	static const enum init_backend backends[] = {
@@ -49,9 +59,18 @@ static int step_attach(struct daemon *daemon, struct err *err)
 	if (rc < 0)
 		return rc;
 	mount_plan_sort(mounts);
+	AUTO_FD int profile_fd = -1;
+	if ((rc = open_profile(daemon, &profile_fd, err)) < 0)
+		return rc;
+	const struct init_attach attach = {
+		.plan = mounts,
+		.backend = backends[daemon->plan.mount],
+		.image_fd = daemon->image_fd,
+		.arrival_fd = daemon_knows(daemon, FACT_IMAGE) ? -1 : daemon->arrival_fd,
+		.profile_fd = profile_fd,
+	};
 	daemon->attach_ns = clock_now_ns();
-	rc = init_client_attach(daemon->init, mounts, daemon->image_fd, backends[daemon->plan.mount],
-				err);
+	rc = init_client_attach(daemon->init, &attach, err);
 	/* The job is sent along: the program's pages then come while the PMI servers start. */
 	const struct plan *plan = &daemon->plan;
 	struct init_job job = {.argv = plan->argv,
@@ -141,14 +160,15 @@ static const struct step {
 	unsigned needs, excludes;
 	int (*take)(struct daemon *daemon, struct err *err);
 } steps[] = {
-	{"mount the image", FACT_PLAN | FACT_IMAGE, FACT_ENDING, step_attach},
+	{"mount the image", FACT_PLAN | FACT_MOUNTABLE, FACT_ENDING, step_attach},
 	{"start the PMI servers", FACT_PLAN, FACT_ENDING, step_pmi},
 	{"report readiness", FACT_ATTACHED | FACT_PMI | FACT_TREE | FACT_CHILDREN_READY, FACT_ENDING,
 	 step_ready},
 	{"start the ranks", FACT_GO, FACT_ENDING, step_spawn},
 	{"sweep", FACT_SPAWNED | FACT_ENDED, FACT_ENDING, step_sweep},
-	{"await the end of cmpi-bcast", FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE,
-	 FACT_BCAST_ENDED, step_await_bcast},
+	{"await the end of cmpi-bcast",
+	 FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE | FACT_IMAGE, FACT_BCAST_ENDED,
+	 step_await_bcast},
 	{"end", FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE | FACT_BCAST_ENDED, 0,
 	 step_done},
 };
@@ -228,11 +248,15 @@ static void begin_ending(struct daemon *daemon)
 		return;
 	daemon->facts |= FACT_ENDING;
 	daemon_abort_wire_up(daemon, daemon->status);
-	/* With the image here it ends by itself, and in good order. */
-	if (daemon->bcast != NULL && !daemon_knows(daemon, FACT_IMAGE))
+	/* With the image here it ends by itself, and in good order.  So it does when ranks run already and the
+	 * rest of the image still comes, if that is soon: killed, it would look like a crash to the launcher. */
+	bool ends_well = daemon_knows(daemon, FACT_IMAGE) ||
+			 (daemon_knows(daemon, FACT_SPAWNED) && !daemon->bcast_has_failed);
+	if (daemon->bcast != NULL && !ends_well)
 		bcast_client_kill(daemon->bcast);
-	if (daemon->bcast == NULL || !daemon_knows(daemon, FACT_IMAGE))
+	if (daemon->bcast == NULL || !ends_well)
 		daemon->facts |= FACT_BCAST_ENDED;
+	daemon_end_arrival(daemon);
 	if (daemon_is_root(daemon) && daemon_knows(daemon, FACT_TREE))
 		daemon_send_all(daemon, DAEMON_FRAME_KILL);
 	loop_add_timer(daemon->loop, END_DEADLINE_NS, on_deadline, daemon, &daemon->deadline_timer, NULL);
@@ -325,7 +349,7 @@ static int start_one_node(struct daemon *daemon, struct err *err)
 	daemon->image_bytes = daemon->plan.image_size;
 	int rc = daemon_adopt_plan(daemon, err);
 	if (rc == 0)
-		daemon_learn(daemon, FACT_PLAN | FACT_IMAGE | FACT_TREE | FACT_CHILDREN_READY |
+		daemon_learn(daemon, FACT_PLAN | FACT_IMAGE | FACT_MOUNTABLE | FACT_TREE | FACT_CHILDREN_READY |
 					     FACT_CHILDREN_DONE | FACT_BCAST_ENDED);
 	return rc;
 }
@@ -376,7 +400,8 @@ static void finish(struct daemon *daemon)
 
 int daemon_run(const struct daemon_options *options)
 {
-	struct daemon daemon = {.options = options, .image_fd = -1, .status = -1, .final_status = -1,
+	struct daemon daemon = {.options = options, .image_fd = -1, .arrival_fd = -1, .status = -1,
+				.final_status = -1,
 				.started_ns = clock_now_ns()};
 	struct err err;
 	daemon_prepare_process();

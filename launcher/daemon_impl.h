@@ -39,6 +39,7 @@ enum daemon_fact {
 	FACT_DRAINED = 1 << 10,        /* and all of their output is written */
 	FACT_CHILDREN_DONE = 1 << 11,  /* the same is true below */
 	FACT_BCAST_ENDED = 1 << 13,    /* cmpi-bcast has ended, or there was none */
+	FACT_MOUNTABLE = 1 << 14,      /* behind image_fd is what a mount needs; arrival_fd tells the rest */
 	FACT_ENDING = 1 << 12,         /* the job is being ended: a failure, an interrupt */
 };
 
@@ -71,7 +72,8 @@ struct daemon {
 	bool init_has_ended, init_has_failed;
 	bool is_wiring_up;             /* of several nodes, before the session */
 	struct bcast_client *bcast;
-	int image_fd;
+	bool bcast_has_failed;
+	int image_fd, arrival_fd;      /* arrival_fd: several nodes; see common/arrival.h */
 	uint64_t image_bytes;
 	struct pmi_server *pmi;
 	struct pmi_job pmi_job;
@@ -123,6 +125,8 @@ int daemon_start_session(struct daemon *daemon, struct err *err);
 void daemon_take_memory(struct daemon *daemon, int take_fd);
 /* We fail while other nodes' cmpi-bcast may still be in MPI_Init: ends them.  Later it does nothing. */
 void daemon_abort_wire_up(struct daemon *daemon, int status);
+/* What still waits for the image gets an error, unless it is whole. */
+void daemon_end_arrival(struct daemon *daemon);
 int daemon_adopt_plan(struct daemon *daemon, struct err *err);
 /* To the parent; on node 0 it does nothing. */
 void daemon_send_up(struct daemon *daemon, uint16_t type, const struct buf *payload);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/arrival.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/exitcode.h"
@@ -242,6 +243,33 @@ static void on_session(void *context, const struct bcast_session *session)
 	daemon_learn(daemon, FACT_PLAN);
 }
 
+/* The kernel's squashfs would take what is not here yet for damage. */
+static bool may_start_early(const struct daemon *daemon)
+{
+	const struct plan *plan = &daemon->plan;
+	return plan->early == EARLY_AUTO && plan->mount != MOUNT_CHOICE_KERNEL &&
+	       (plan->mount == MOUNT_CHOICE_FUSE || geteuid() != 0);
+}
+
+static void on_bcast_mountable(void *context, const struct bcast_mountable *mountable)
+{
+	struct daemon *daemon = context;
+	if (!may_start_early(daemon))
+		return;
+	daemon->timing.ns[TIMING_MOUNTABLE] = mountable->after_ns;
+	daemon_learn(daemon, FACT_MOUNTABLE);
+}
+
+void daemon_end_arrival(struct daemon *daemon)
+{
+	struct arrival *arrival = NULL;
+	if (daemon->arrival_fd < 0 || daemon_knows(daemon, FACT_IMAGE) ||
+	    arrival_open(daemon->arrival_fd, &arrival, NULL) < 0)
+		return;
+	arrival_end(arrival, true);
+	arrival_free(&arrival);
+}
+
 static void on_bcast_done(void *context, const struct bcast_done *done)
 {
 	struct daemon *daemon = context;
@@ -250,7 +278,7 @@ static void on_bcast_done(void *context, const struct bcast_done *done)
 	if (daemon_is_root(daemon))
 		ns[TIMING_READ] = done->read_ns;
 	ns[TIMING_BROADCAST] = done->land_ns + done->transfer_ns + done->verify_ns;
-	daemon_learn(daemon, FACT_IMAGE);
+	daemon_learn(daemon, FACT_IMAGE | FACT_MOUNTABLE);
 }
 
 static void on_held(void *context)
@@ -271,6 +299,7 @@ static void fail_agreed(struct daemon *daemon, const struct bcast_failed *failed
 static void on_bcast_failed(void *context, const struct bcast_failed *failed)
 {
 	struct daemon *daemon = context;
+	daemon->bcast_has_failed = true;
 	bool is_agreed = failed->exit_code == EXITCODE_IMAGE || failed->exit_code == EXITCODE_SETUP ||
 			 failed->exit_code == EXITCODE_USAGE;
 	if (is_agreed && daemon->node != TREE_NONE)
@@ -288,7 +317,8 @@ static void on_bcast_ended(void *context, int status)
 }
 
 static const struct bcast_client_events bcast_events = {
-	.session = on_session, .done = on_bcast_done, .failed = on_bcast_failed, .ended = on_bcast_ended};
+	.session = on_session, .mountable = on_bcast_mountable, .done = on_bcast_done,
+	.failed = on_bcast_failed, .ended = on_bcast_ended};
 
 /* Whose wire-up is in our environment?  In this order: Open MPI's mpirun and Slurm's pmix plug-in set
  * PMIX_*, some also PMI_RANK. */
@@ -326,6 +356,9 @@ static int start_bcast(struct daemon *daemon, int image_fd, struct err *err)
 	int rc = find_bcast(daemon, path, sizeof path, err);
 	if (rc < 0)
 		return rc;
+	daemon->arrival_fd = arrival_file_new(err);
+	if (daemon->arrival_fd < 0)
+		return daemon->arrival_fd;
 	card_pack(&daemon->card, &card);
 	if (daemon->has_plan) {
 		plan_pack(&daemon->plan, &plan);
@@ -337,7 +370,7 @@ static int start_bcast(struct daemon *daemon, int image_fd, struct err *err)
 	hello.card = (struct bcast_blob){card.data, card.len};
 	hello.plan = (struct bcast_blob){plan.data, plan.len};
 	struct bcast_client_options options = {.bcast_path = path, .image_fd = image_fd,
-					       .hello = &hello};
+					       .arrival_fd = daemon->arrival_fd, .hello = &hello};
 	pass_pmi_fd(true);
 	rc = bcast_client_start(daemon->loop, &options, &bcast_events, daemon, &daemon->bcast, err);
 	pass_pmi_fd(false);

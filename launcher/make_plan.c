@@ -94,6 +94,20 @@ static int take_program(const struct options *options, struct plan *plan, struct
 	return 0;
 }
 
+/* The daemon of the first node writes it; its working directory is not ours. */
+static int take_profile(const struct options *options, struct plan *plan, struct err *err)
+{
+	AUTO_FREE char *cwd = NULL;
+	if (options->profile == NULL)
+		return 0;
+	if (options->profile[0] != '/' && (cwd = getcwd(NULL, 0)) == NULL)
+		return err_errno(err, errno, "--profile-record %s", options->profile);
+	if (asprintf(&plan->profile, "%s%s%s", cwd ? cwd : "", cwd ? "/" : "", options->profile) >= 0)
+		return 0;
+	plan->profile = NULL;
+	return no_memory(err);
+}
+
 /* -- mounts ------------------------------------------------------------- */
 
 static int add_volumes(const struct options *options, struct plan *plan, struct err *err)
@@ -237,6 +251,7 @@ static int take_choices(struct making *making, struct plan *plan, struct err *er
 {
 	const struct options *options = making->options;
 	plan->mount = options->mount;
+	plan->early = options->early;
 	plan->bind = options->bind;
 	plan->timing = options->timing;
 	plan->level = options->level;
@@ -245,6 +260,8 @@ static int take_choices(struct making *making, struct plan *plan, struct err *er
 	plan->started_ns = making->started_ns;
 	plan->interactive = plan->ranks == 1 && plan->nodes.count == 1 && isatty(STDIN_FILENO);
 	int rc = name_job(plan, err);
+	if (rc == 0)
+		rc = take_profile(options, plan, err);
 	return rc < 0 ? rc : take_program(options, plan, err);
 }
 

@@ -23,6 +23,8 @@ enum option_id {
 	OPTION_MPI,
 	OPTION_MPI_PATH,
 	OPTION_MOUNT,
+	OPTION_EARLY_START,
+	OPTION_PROFILE_RECORD,
 	OPTION_BIND_TO,
 	OPTION_NO_HOME,
 	OPTION_NO_CWD,
@@ -75,6 +77,12 @@ const struct opt options_table[] = {
 	{OPTION_MOUNT, OPT_VALUE, "--mount", "auto|fuse|kernel",
 	 "Who serves the image on each node: cmpi-imgfs, without privilege, or the kernel's "
 	 "squashfs, which needs root. Default: auto, the kernel's when it may."},
+	{OPTION_EARLY_START, OPT_VALUE, "--early-start", "auto|off",
+	 "Start the program as soon as what it needs of the image is there (auto, the default), or "
+	 "only when all of it is. What is read and not there yet is waited for, and sent first. Needs "
+	 "cmpi-imgfs: the kernel's squashfs always has the whole image."},
+	{OPTION_PROFILE_RECORD, OPT_VALUE, "--profile-record", "FILE",
+	 "Write to FILE what the first node reads of the image, in order, for cmpi image optimize."},
 	{OPTION_MPI, OPT_VALUE, "--mpi", "host|container",
 	 "Whose MPI library the ranks load: the image's own (default), or the host's of the same "
 	 "family in its place, or a refusal with the reason if that does not fit."},
@@ -119,6 +127,8 @@ static const struct choice mount_choices[] = {{"auto", MOUNT_CHOICE_AUTO},
 					      {"fuse", MOUNT_CHOICE_FUSE},
 					      {"kernel", MOUNT_CHOICE_KERNEL},
 					      {NULL, 0}};
+static const struct choice early_choices[] = {
+	{"auto", EARLY_AUTO}, {"off", EARLY_OFF}, {NULL, 0}};
 static const struct choice bind_choices[] = {{"core", BIND_CHOICE_CORE},
 					     {"numa", BIND_CHOICE_NUMA},
 					     {"none", BIND_CHOICE_NONE},
@@ -182,6 +192,9 @@ static int apply_value(struct options *o, const struct opt *option, const char *
 	case OPTION_ENV: return append(&o->exports, &o->export_count, value, err);
 	case OPTION_MPI: return CHOOSE("--mpi", mpi_choices, value, &o->mpi, err);
 	case OPTION_MOUNT: return CHOOSE("--mount", mount_choices, value, &o->mount, err);
+	case OPTION_EARLY_START:
+		return CHOOSE("--early-start", early_choices, value, &o->early, err);
+	case OPTION_PROFILE_RECORD: o->profile = value; return 0;
 	case OPTION_BIND_TO: return CHOOSE("--bind-to", bind_choices, value, &o->bind, err);
 	case OPTION_TIMING:
 		return CHOOSE("--timing", timing_choices, value ? value : "text", &o->timing, err);
@@ -216,6 +229,9 @@ static int check(const struct options *options, struct err *err)
 		return err_set(err, EINVAL, "--image is missing: which image shall the ranks run in?");
 	if (options->argv[0] == NULL)
 		return err_set(err, EINVAL, "no program: cmpirun [options] --image FILE PROGRAM [ARGS]");
+	if (options->profile != NULL && options->mount == MOUNT_CHOICE_KERNEL)
+		return err_set(err, EINVAL, "--profile-record and --mount kernel: only cmpi-imgfs can "
+			       "record what is read; use --mount fuse");
 	if (options->hosts != NULL && options->host_file != NULL)
 		return err_set(err, EINVAL, "--host and --hostfile: give one of them");
 	return 0;

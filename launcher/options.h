@@ -16,6 +16,7 @@
 enum mpi_choice { MPI_CONTAINER, MPI_HOST };
 enum mount_choice { MOUNT_CHOICE_AUTO, MOUNT_CHOICE_FUSE, MOUNT_CHOICE_KERNEL };
 enum bind_choice { BIND_CHOICE_DEFAULT, BIND_CHOICE_CORE, BIND_CHOICE_NUMA, BIND_CHOICE_NONE };
+enum early_choice { EARLY_AUTO, EARLY_OFF };
 enum timing_choice { TIMING_NONE, TIMING_TEXT, TIMING_JSON };
 
 /* What to do instead of running something. */
@@ -27,12 +28,14 @@ struct options {
 	const char *hosts, *host_file;     /* NULL: not given */
 	const char *image;
 	const char *launcher, *work_dir, *mpi_path;
+	const char *profile;               /* a file to record what is read */
 	const char **volumes, **exports;   /* in the order given; the arrays are ours */
 	size_t volume_count, export_count;
 	enum mpi_choice mpi;
 	enum mount_choice mount;
 	enum bind_choice bind;
 	enum timing_choice timing;
+	enum early_choice early;
 	enum log_level level;
 	long timeout_s;                    /* 0: none */
 	bool oversubscribe, label, dry_run;

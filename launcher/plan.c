@@ -161,6 +161,7 @@ static void free_strings(char **strings)
 /* The small numbers, in the order of the wire: one table for both directions. */
 #define PLAN_WORDS(X, plan)                                                                        \
 	X((plan)->mount)                                                                           \
+	X((plan)->early)                                                                           \
 	X((plan)->bind)                                                                            \
 	X((plan)->timing)                                                                          \
 	X((plan)->level)                                                                           \
@@ -191,6 +192,7 @@ void plan_pack(const struct plan *plan, struct buf *out)
 	buf_add_str(out, plan->image);
 	buf_add_u64(out, plan->image_size);
 	buf_add_u64(out, (uint64_t)plan->image_mtime_ns);
+	buf_add_str(out, plan->profile);
 	pack_strings(out, plan->argv);
 	pack_strings(out, plan->environment);
 	buf_add_str(out, plan->work_dir);
@@ -249,7 +251,7 @@ static void parse_supervisor(struct cursor *in, struct plan *plan)
 
 static bool words_are_known(const struct plan *plan)
 {
-	return plan->mount <= MOUNT_CHOICE_KERNEL && plan->bind <= BIND_CHOICE_NONE &&
+	return plan->mount <= MOUNT_CHOICE_KERNEL && plan->early <= EARLY_OFF && plan->bind <= BIND_CHOICE_NONE &&
 	       plan->timing <= TIMING_JSON && plan->level <= LOG_LEVEL_DEBUG;
 }
 
@@ -264,6 +266,7 @@ int plan_parse(const void *bytes, size_t len, struct plan *plan, struct err *err
 	plan->image = cursor_str_new(&in);
 	plan->image_size = cursor_u64(&in);
 	plan->image_mtime_ns = (int64_t)cursor_u64(&in);
+	plan->profile = cursor_str_new(&in);
 	plan->argv = parse_strings(&in);
 	plan->environment = parse_strings(&in);
 	plan->work_dir = cursor_str_new(&in);
@@ -284,6 +287,7 @@ void plan_free(struct plan *plan)
 	hostlist_free(&plan->nodes);
 	free(plan->node_ranks);
 	free(plan->image);
+	free(plan->profile);
 	free_strings(plan->argv);
 	free_strings(plan->environment);
 	free(plan->work_dir);

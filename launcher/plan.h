@@ -33,12 +33,15 @@ struct plan {
 	uint64_t image_size;    /* and what it was when the plan was made */
 	int64_t image_mtime_ns;
 
+	char *profile;          /* absolute path on that node of what records its reads, "": nothing */
+
 	char **argv, **environment;  /* NULL-terminated */
 	char *work_dir;              /* in the container */
 	bool work_dir_required;      /* the user asked for it */
 	struct mount_plan mounts;
 
 	enum mount_choice mount;
+	enum early_choice early;
 	enum bind_choice bind;
 	enum timing_choice timing;
 	enum log_level level;

@@ -12,6 +12,7 @@ static const struct {
 	[TIMING_START] = {"start", "start"},
 	[TIMING_EXCHANGE] = {"exchange", "exchange"},
 	[TIMING_READ] = {"read", "read"},
+	[TIMING_MOUNTABLE] = {"mountable", "mountable"},
 	[TIMING_BROADCAST] = {"broadcast", "broadcast"},
 	[TIMING_TREE] = {"tree", "tree"},
 	[TIMING_MOUNT] = {"mount", "mount"},

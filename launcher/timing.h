@@ -17,6 +17,7 @@ enum timing_phase {
 	TIMING_START,      /* cmpirun's start to cmpid's, on node 0: options, plan, launcher */
 	TIMING_EXCHANGE,   /* MPI_Init and the exchange of cards, plan and key */
 	TIMING_READ,       /* the image file, on node 0, inside of the broadcast */
+	TIMING_MOUNTABLE,  /* first chunk asked for to enough for a mount, inside of the broadcast */
 	TIMING_BROADCAST,  /* allocation of memory, first chunk to last, the rest of the verification */
 	TIMING_TREE,       /* connections of the control tree, beside the broadcast */
 	TIMING_MOUNT,      /* request to mounted root */

@@ -18,6 +18,12 @@ static const struct {
 	{INIT_BACKEND_FUSE, false, backend_fuse_attach},
 };
 
+/* What only a server of our own can do: wait for what is not here yet, and keep a record. */
+static bool needs_fuse(const struct backend_input *input)
+{
+	return input->arrival_fd >= 0 || input->profile_fd >= 0;
+}
+
 static void root_close(struct backend_root *root)
 {
 	close_fd(&root->root_fd);
@@ -33,6 +39,11 @@ int backend_attach(enum init_backend wanted, const struct backend_input *input,
 		bool automatic = wanted == INIT_BACKEND_AUTO;
 		if (!automatic && backends[i].backend != wanted)
 			continue;
+		if (backends[i].backend != INIT_BACKEND_FUSE && needs_fuse(input)) {
+			rc = err_set(err, EINVAL, "the kernel's squashfs cannot wait for an image that still "
+				     "arrives, nor record a profile; use --mount fuse");
+			continue;
+		}
 		if (backends[i].needs_privilege && !input->privileged) {
 			rc = -EPERM;
 			if (!automatic)

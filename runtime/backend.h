@@ -15,6 +15,7 @@
 
 struct backend_input {
 	int image_fd;
+	int arrival_fd, profile_fd;  /* -1: none; with one of them only FUSE will do */
 	const char *imgfs_path;
 	bool privileged;        /* no user namespace: the kernel may mount block devices */
 };
@@ -25,7 +26,7 @@ struct backend_root {
 	pid_t server;           /* cmpi-imgfs, or 0 */
 };
 
-/* `wanted` AUTO takes the kernel if privileged and it can, else FUSE; *used says which it was.
+/* `wanted` AUTO takes the kernel if privileged and it can and FUSE is not needed, else FUSE; *used says which it was.
  * On failure nothing is mounted, and a server that may run is in root->server. */
 int backend_attach(enum init_backend wanted, const struct backend_input *input,
 		   struct backend_root *root, enum init_backend *used, struct err *err);

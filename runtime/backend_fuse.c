@@ -49,13 +49,18 @@ static int server_start(const struct backend_input *input, int device_fd, pid_t 
 	snprintf(gid, sizeof gid, "%u", getegid());
 	char *argv[] = {name, input->privileged ? NULL : uid, gid, NULL};
 	char *environment[] = {NULL};
-	const struct child_fd fds[] = {{device_fd, IMGFS_FUSE_FD}, {input->image_fd, IMGFS_IMAGE_FD}};
+	struct child_fd fds[4] = {{device_fd, IMGFS_FUSE_FD}, {input->image_fd, IMGFS_IMAGE_FD}};
+	size_t fd_count = 2;
+	if (input->arrival_fd >= 0)
+		fds[fd_count++] = (struct child_fd){input->arrival_fd, IMGFS_ARRIVAL_FD};
+	if (input->profile_fd >= 0)
+		fds[fd_count++] = (struct child_fd){input->profile_fd, IMGFS_PROFILE_FD};
 	const struct child child = {
 		.path = input->imgfs_path,
 		.argv = argv,
 		.environment = environment,
 		.fds = fds,
-		.fd_count = sizeof fds / sizeof *fds,
+		.fd_count = fd_count,
 		.own_group = true,  /* a terminal's ^C is not for it */
 	};
 	bool exec_failed;

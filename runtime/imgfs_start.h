@@ -10,7 +10,12 @@
 #ifndef RUNTIME_IMGFS_START_H
 #define RUNTIME_IMGFS_START_H
 
-enum { IMGFS_FUSE_FD = 3, IMGFS_IMAGE_FD = 4 };
+enum {
+	IMGFS_FUSE_FD = 3,
+	IMGFS_IMAGE_FD = 4,
+	IMGFS_ARRIVAL_FD = 5,  /* open: the map of what is here of the image (common/arrival.h) */
+	IMGFS_PROFILE_FD = 6,  /* open: write there, at the end, what was read (imgfs_profile.h) */
+};
 
 /* Its exit statuses, whose texts backend_fuse.c has. */
 enum imgfs_exit {

@@ -251,14 +251,14 @@ static int blame_server(struct init *init, int exit_code, struct err *err)
 	return exit_code;
 }
 
-static int attach(struct init *init, const struct mount_plan *plan, int image_fd,
-		  struct init_msg *answer, enum init_backend wanted, struct err *err)
+static int attach(struct init *init, const struct mount_plan *plan,
+		  const struct backend_input *input, struct init_msg *answer, enum init_backend wanted,
+		  struct err *err)
 {
-	const struct backend_input input = {image_fd, init->imgfs_path, init->privileged};
 	struct backend_root root;
 	uint64_t start = clock_now_ns();
 	int exit_code = EXITCODE_SETUP;
-	int rc = backend_attach(wanted, &input, &root, &answer->attached.backend, err);
+	int rc = backend_attach(wanted, input, &root, &answer->attached.backend, err);
 	init->server = root.server;
 	if (rc == 0)
 		rc = mount_apply(plan, root.root_fd, root.image_fd, &exit_code, err);
@@ -279,6 +279,14 @@ static void on_attach(struct init *init, const struct init_msg *msg, const int *
 	struct init_msg answer = {.type = INIT_MSG_ATTACHED};
 	AUTO_BUF struct buf bytes = {0};
 	AUTO_MOUNT_PLAN struct mount_plan plan = {0};
+	bool arrives = msg->attach.has_arrival;
+	const struct backend_input input = {
+		.image_fd = fds[1],
+		.arrival_fd = arrives ? fds[2] : -1,
+		.profile_fd = msg->attach.has_profile ? fds[arrives ? 3 : 2] : -1,
+		.imgfs_path = init->imgfs_path,
+		.privileged = init->privileged,
+	};
 	int code = 0;
 	if (read_memfd(fds[0], &bytes, &err) < 0 ||
 	    mount_plan_parse(bytes.data, bytes.len, &plan, &err) < 0)
@@ -286,7 +294,7 @@ static void on_attach(struct init *init, const struct init_msg *msg, const int *
 	else if (image_check(fds[1], &err) < 0)
 		code = EXITCODE_IMAGE;
 	else
-		code = attach(init, &plan, fds[1], &answer, msg->attach.backend, &err);
+		code = attach(init, &plan, &input, &answer, msg->attach.backend, &err);
 	if (code != 0)
 		send_error(init, INIT_NO_RANK, code, &err);
 	else

@@ -167,21 +167,33 @@ int init_client_request_memory(struct init_client *client, uint64_t size, struct
 	return enqueue(client, &msg, NULL, 0, err);
 }
 
-int init_client_attach(struct init_client *client, const struct mount_plan *plan, int image_fd,
-		       enum init_backend backend, struct err *err)
+int init_client_attach(struct init_client *client, const struct init_attach *attach,
+		       struct err *err)
 {
 	struct init_msg msg = {.type = INIT_MSG_ATTACH};
 	AUTO_BUF struct buf packed = {0};
-	msg.attach.backend = backend;
-	mount_plan_pack(plan, &packed);
-	AUTO_FD int plan_fd = memfd_with(&packed, "cmpirun-mounts", err);
-	if (plan_fd < 0)
-		return plan_fd;
-	int image_copy = fcntl(image_fd, F_DUPFD_CLOEXEC, 3);
-	if (image_copy < 0)
-		return err_errno(err, errno, "image for cmpi-init");
-	const int fds[] = {take_fd(&plan_fd), image_copy};
-	return enqueue(client, &msg, fds, 2, err);
+	const int given[] = {attach->image_fd, attach->arrival_fd, attach->profile_fd};
+	int fds[1 + sizeof given / sizeof *given];
+	size_t count = 1;
+	msg.attach.backend = attach->backend;
+	msg.attach.has_arrival = attach->arrival_fd >= 0;
+	msg.attach.has_profile = attach->profile_fd >= 0;
+	mount_plan_pack(attach->plan, &packed);
+	if ((fds[0] = memfd_with(&packed, "cmpirun-mounts", err)) < 0)
+		return fds[0];
+	for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+		if (given[i] < 0 && i > 0)
+			continue;
+		fds[count] = fcntl(given[i], F_DUPFD_CLOEXEC, 3);
+		if (fds[count] < 0) {
+			int number = errno;
+			while (count > 0)
+				close(fds[--count]);
+			return err_errno(err, number, "image for cmpi-init");
+		}
+		count++;
+	}
+	return enqueue(client, &msg, fds, count, err);
 }
 
 int init_client_set_job(struct init_client *client, const struct init_job *job, struct err *err)

@@ -54,9 +54,16 @@ int init_client_start(struct loop *loop, const struct init_client_options *optio
 
 /* A file of `size` bytes in this node's memory, on huge pages where the kernel has them. */
 int init_client_request_memory(struct init_client *client, uint64_t size, struct err *err);
-/* image_fd stays the caller's (it may be closed at once).  The plan must be sorted. */
-int init_client_attach(struct init_client *client, const struct mount_plan *plan, int image_fd,
-		       enum init_backend backend, struct err *err);
+/* The descriptors stay the caller's (they may be closed at once).  The plan must be sorted. */
+struct init_attach {
+	const struct mount_plan *plan;
+	enum init_backend backend;  /* AUTO is FUSE when one of the following is given */
+	int image_fd;
+	int arrival_fd;             /* the map of what is here of the image (common/arrival.h), -1: all is */
+	int profile_fd;             /* where the image server writes what was read, -1: nowhere */
+};
+int init_client_attach(struct init_client *client, const struct init_attach *attach,
+		       struct err *err);
 int init_client_set_job(struct init_client *client, const struct init_job *job, struct err *err);
 /* "NAME=VALUE\0"...: added to the job's environment, once, before the first spawn. */
 int init_client_add_environment(struct init_client *client, const struct buf *strings,

@@ -52,6 +52,8 @@ void init_msg_pack(const struct init_msg *msg, struct buf *out)
 		break;
 	case INIT_MSG_ATTACH:
 		buf_add_u8(out, (uint8_t)msg->attach.backend);
+		buf_add_u8(out, msg->attach.has_arrival);
+		buf_add_u8(out, msg->attach.has_profile);
 		break;
 	case INIT_MSG_SPAWN:
 		spawn_pack(&msg->spawn, out);
@@ -97,6 +99,14 @@ static enum init_backend backend_parse(struct cursor *cursor)
 	if (value > INIT_BACKEND_KERNEL)
 		cursor->bad = true;
 	return (enum init_backend)value;
+}
+
+static bool flag_parse(struct cursor *cursor)
+{
+	uint8_t value = cursor_u8(cursor);
+	if (value > 1)
+		cursor->bad = true;
+	return value == 1;
 }
 
 /* A string that ends in NUL inside the message. */
@@ -157,6 +167,8 @@ static void fields_parse(struct cursor *cursor, struct init_msg *msg)
 		break;
 	case INIT_MSG_ATTACH:
 		msg->attach.backend = backend_parse(cursor);
+		msg->attach.has_arrival = flag_parse(cursor);
+		msg->attach.has_profile = flag_parse(cursor);
 		break;
 	case INIT_MSG_SPAWN:
 		spawn_parse(cursor, msg);
@@ -217,7 +229,7 @@ size_t init_msg_fd_count(const struct init_msg *msg)
 {
 	switch (msg->type) {
 	case INIT_MSG_ATTACH:
-		return 2;
+		return 2u + msg->attach.has_arrival + msg->attach.has_profile;
 	case INIT_MSG_JOB:
 	case INIT_MSG_ENVIRONMENT:
 	case INIT_MSG_SESSION:

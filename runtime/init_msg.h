@@ -7,7 +7,9 @@
  *
  *	request     descriptors                     answers
  *	MEMORY      -                               IMAGE_FILE +1: the empty node-memory file
- *	ATTACH      plan memfd, image               ATTACHED
+ *	ATTACH      plan memfd, image, then if it   ATTACHED
+ *	            has them: the map of arrived
+ *	            chunks, the profile to write
  *	JOB         job memfd                       (none)
  *	ENVIRONMENT memfd: "NAME=VALUE\0"...         (none); added to the job's
  *	SESSION     directory                       (none); `name` in it is removed when cmpi-init ends
@@ -85,7 +87,7 @@ struct init_msg {
 	enum init_msg_type type;
 	union {
 		struct { uint64_t size; } memory;         /* bytes */
-		struct { enum init_backend backend; } attach;
+		struct { enum init_backend backend; bool has_arrival, has_profile; } attach;
 		struct init_spawn spawn;
 		struct { int32_t signo; } signal;
 		struct { char name[64]; } session;        /* one component */

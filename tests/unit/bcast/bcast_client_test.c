@@ -54,6 +54,11 @@ static void on_progress(void *context, const struct bcast_progress *progress)
 	note(context, 'p');
 }
 
+static void on_mountable(void *context, const struct bcast_mountable *mountable)
+{
+	note(context, mountable->bytes == 3 ? 'm' : '?');
+}
+
 static void on_done(void *context, const struct bcast_done *done)
 {
 	(void)done;
@@ -76,8 +81,8 @@ static void on_ended(void *context, int status)
 	loop_stop(record->loop, 0);
 }
 
-static const struct bcast_client_events events = {on_session, on_progress, on_done, on_failed,
-						  on_ended};
+static const struct bcast_client_events events = {on_session, on_progress, on_mountable,
+						  on_done,    on_failed,   on_ended};
 
 static void on_timeout(void *context)
 {
@@ -97,6 +102,7 @@ static void start(struct record *record, const char *behaviour, const char *plan
 	const struct bcast_client_options options = {
 		.bcast_path = "/proc/self/exe",
 		.image_fd = image_fd,
+		.arrival_fd = -1,
 		.hello = &hello,
 	};
 	assert_int_equal(loop_new(&record->loop, &err), 0);
@@ -128,7 +134,7 @@ static void test_good(void **state)
 {
 	(void)state;
 	struct record record = run("good");
-	assert_string_equal(record.events, "sppde");
+	assert_string_equal(record.events, "spmpde");
 	assert_int_equal(record.status, 0);
 }
 
@@ -185,8 +191,8 @@ static void test_kill(void **state)
 static void test_freed_in_events(void **state)
 {
 	(void)state;
-	static const char *const want[] = {"s", "sp", "sppd", "sppde"};
-	static const char at[] = "spde";
+	static const char *const want[] = {"s", "sp", "spm", "spmpd", "spmpde"};
+	static const char at[] = "spmde";
 	for (size_t i = 0; i < 4; i++) {
 		struct record record = {.free_at = at[i]};
 		start(&record, "good", "plan", 4);
@@ -217,7 +223,7 @@ static void test_no_program(void **state)
 	struct record record = {0};
 	struct err err = ERR_NONE;
 	struct bcast_hello hello = {0};
-	const struct bcast_client_options options = {"/nonexistent/cmpi-bcast", NULL, -1, &hello};
+	const struct bcast_client_options options = {"/nonexistent/cmpi-bcast", NULL, -1, -1, &hello};
 	assert_int_equal(loop_new(&record.loop, &err), 0);
 	assert_int_equal(bcast_client_start(record.loop, &options, &events, &record, &record.client,
 					    &err), -ENOENT);
@@ -281,6 +287,7 @@ static int play(int fd, int image_fd)
 		return usleep(200000);
 	}
 	say(fd, progress);
+	say(fd, (struct bcast_msg){.type = BCAST_MSG_MOUNTABLE, .mountable = {.bytes = 3}});
 	say(fd, progress);
 	say(fd, done);
 	return 0;

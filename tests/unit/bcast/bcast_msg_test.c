@@ -75,6 +75,16 @@ static void test_session(void **state)
 	bcast_msg_free(&got);
 }
 
+static void test_mountable(void **state)
+{
+	(void)state;
+	AUTO_BUF struct buf bytes = {0};
+	struct bcast_msg msg = {.type = BCAST_MSG_MOUNTABLE, .mountable = {1ull << 40, 77}};
+	struct bcast_msg got = there_and_back(&msg, &bytes);
+	assert_int_equal(got.mountable.bytes, 1ull << 40);
+	assert_int_equal(got.mountable.after_ns, 77);
+}
+
 static void test_progress_done_failed(void **state)
 {
 	(void)state;
@@ -156,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_mountable),
 		cmocka_unit_test(test_progress_done_failed),
 		cmocka_unit_test(test_refused),
 	};

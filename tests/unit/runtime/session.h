@@ -208,7 +208,9 @@ static int session_run(struct session *session, const char *init_path, const cha
 	loop_add_fd(session->loop, pipe_fds[0], EPOLLIN, session_on_output, session, &err);
 	loop_add_timer(session->loop, 60 * NS_PER_S, session_on_timeout, session, NULL, &err);
 	mount_plan_sort(&session->plan);
-	init_client_attach(session->client, &session->plan, image_fd, session->backend, &err);
+	const struct init_attach attach = {.plan = &session->plan, .backend = session->backend,
+					   .image_fd = image_fd, .arrival_fd = -1, .profile_fd = -1};
+	init_client_attach(session->client, &attach, &err);
 	if (session->job.argv != NULL)
 		init_client_set_job(session->client, &session->job, &err);
 	session_spawn_all(session, pipe_fds[1], null_fd);

@@ -182,6 +182,7 @@ int main(int argc, char **argv)
 	const struct bcast_client_options options = {
 		.bcast_path = argv[1],
 		.image_fd = fake.image_fd,
+		.arrival_fd = -1,
 		.hello = &hello,
 	};
 	if (bcast_client_start(fake.loop, &options, &events, &fake, &client, &err) < 0)
