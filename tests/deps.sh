@@ -31,6 +31,7 @@ readonly -a BUILD=(
   cmake ninja-build gcc libc6-dev linux-libc-dev pkg-config
   libpmix-dev libhwloc-dev libfuse3-dev libsquashfuse-dev
   libjansson-dev libsodium-dev libxxhash-dev libcurl4-openssl-dev libssl-dev
+  libsquashfs-dev
   libzstd-dev zlib1g-dev liblzma-dev liblz4-dev liblzo2-dev
   mpich libmpich-dev openmpi-bin libopenmpi-dev
 )
