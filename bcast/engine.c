@@ -1,152 +1,393 @@
 /*
  * engine.c - runs any schedule (engine.h).
  *
- * In: a schedule, a mapping, at rank 0 a file.  Out: the mapping filled on every rank, hashed on
- * the way.
+ * In: a schedule, a mapping, at the readers a file.  Out: the mapping filled on every rank, each chunk
+ * verified.
  *
- * One loop, no thread.  A turn: take what MPI has completed; post sends of chunks that are here
- * and receives of those to come; then one slice of other work: rank 0 reads and hashes what it
- * read while it is in the cache, the others hash what has arrived when MPI had nothing to tell.
- * A slice is short against the time of a window of chunks, so the network does not run dry
- * meanwhile.
+ * Two things travel along the edges of each stream's tree: chunks, straight from where they lie in
+ * one rank's memory to where they stay in the next one's; and words (engine_mail.c), small, ahead of
+ * them.  A reader announces a chunk, with its number in the stream and its hash, when it has read
+ * it; the word runs down the tree in no time, and each rank posts the receive of that number into the
+ * chunk's own place before the chunk is there.  So
+ * - the order is the reader's to choose, chunk by chunk: what a node needs to start comes first, and
+ *   what somebody waits for comes next (WANT runs up the tree);
+ * - each rank knows a chunk's hash before it has the chunk, and verifies it as it comes.
+ *
+ * Why one word and not an order ahead of the reading and hashes behind it: a chunk that is announced can no
+ * longer be overtaken, and reading is ahead of the network anyway.
+ *
+ * The files: engine.c the loop, receives and sends; engine_reader.c what is read and announced;
+ * engine_repair.c what came damaged; engine_slow.c who is too slow to have children; engine_mail.c
+ * the words.  Reading and hashing are the crew's (crew.h): threads, or none.
+ *
+ * A turn of the loop: take what MPI has completed, letters first; take what the crew has done; post
+ * letters, receives and sends; read on.  It never waits but in session_idle().
  *
  * Invariants
- * - Chunks of one tree are sent and received in order, with the tree's number as tag; MPI keeps
- *   the order between two ranks, so a message needs no header and goes straight to its place.
- * - Per rank and tree each chunk is exactly one message in and one a child out.  A chunk that
- *   rank 0 cannot deliver travels as a message of length 0 (no chunk is empty), so after a
- *   failure every posted receive still finds its message and nothing has to be cancelled.
- * - A chunk is sent on only after it is here, from where it is.
+ * - Per stream and edge the messages of number 0, 1, 2 ... are sent in order with the stream's tag, and
+ *   received in order: MPI keeps the order between two ranks, so a message needs no header.
+ * - Only what is announced is received, and all that is announced is sent: a stream that a reader ends
+ *   early (its read failed, a rank gave up) leaves no receive without its message.
+ * - A chunk is sent on as soon as it is here, verified or not; one that is known to be damaged when it has
+ *   been repaired.  A chunk that is lost is a message of length 0: no chunk is empty.
+ * - Nobody writes to a chunk once `arrived` has told of it.
+ * - A rank comes to the barrier at the end when it needs nothing more; it serves others until all are there.
  *
- * Caveat: while rank 0 is blocked in a read, MPI makes no progress there; a file system with long
- * pauses wants a reader of its own.
+ * Caveat: a chunk that somebody is sending on while its repair arrives is sent as a mixture; whoever gets
+ * that finds out by the hash.
  */
-#include "bcast/engine.h"
+#include "bcast/engine_impl.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
 
-enum {
-	RECEIVES_AHEAD = 8,  /* a tree */
-	SENDS_AHEAD = 4,     /* a child */
-	STREAMS = SCHEDULE_TREES_MAX,  /* one reader */
-	CHILDREN = STREAMS * SCHEDULE_CHILDREN_MAX,
-	SLOTS = STREAMS * RECEIVES_AHEAD + CHILDREN * SENDS_AHEAD,
-	SLICE = 256 << 10,   /* bytes read or hashed in one turn: half of a common L2 cache */
-	PROGRESS_EVERY_NS = 100 * (int)NS_PER_MS,
-};
-
-enum chunk_state { CHUNK_MISSING, CHUNK_HERE, CHUNK_LOST };
-
-/* A request under way, beside requests[] of the same index. */
-struct slot {
-	struct flow *flow;  /* NULL: free */
-	uint64_t chunk;
-};
-
-/* Messages of one tree between this rank and one peer, one direction. */
-struct flow {
-	bool incoming;
-	int peer, tree;
-	uint64_t next;  /* the chunk to be posted next */
-	int under_way, most;
-};
-
-struct engine {
-	struct session *session;
-	const struct engine_job *job;
-	uint8_t *states;       /* enum chunk_state of each chunk */
-	uint64_t settled;      /* chunks that are not missing */
-	uint64_t prefix;       /* the first `prefix` chunks are here */
-	bool lost;
-	struct flow flows[STREAMS + CHILDREN];
-	int flow_count;
-	MPI_Request requests[SLOTS];
-	struct slot slots[SLOTS];
-	int under_way;
-	uint64_t told_ns;      /* clock of the last progress */
-};
-
-static void add_flow(struct engine *engine, bool incoming, int peer, int tree)
+int engine_grow(void **items, size_t *room, size_t count, size_t item_size, struct err *err)
 {
-	engine->flows[engine->flow_count++] = (struct flow){
-		.incoming = incoming,
-		.peer = peer,
-		.tree = tree,
-		.next = (uint64_t)tree,
-		.most = incoming ? RECEIVES_AHEAD : SENDS_AHEAD,
-	};
-}
-
-static void make_flows(struct engine *engine)
-{
-	const struct schedule *schedule = engine->job->schedule;
-	for (int tree = 0; tree < schedule->stream_count; tree++) {
-		const struct schedule_place *place = &schedule->streams[tree];
-		if (place->parent != SCHEDULE_NO_PARENT)
-			add_flow(engine, true, place->parent, tree);
-		for (int i = 0; i < place->child_count; i++)
-			add_flow(engine, false, place->children[i], tree);
-	}
-}
-
-static void settle(struct engine *engine, uint64_t chunk, enum chunk_state state)
-{
-	const struct engine_job *job = engine->job;
-	engine->states[chunk] = (uint8_t)state;
-	engine->settled++;
-	if (state == CHUNK_LOST)
-		engine->lost = true;
-	else if (job->arrived != NULL)
-		job->arrived(job->context, chunk, job->base + chunk_offset(job->layout, chunk),
-			     chunk_length(job->layout, chunk));
-	while (engine->prefix < job->layout->count && engine->states[engine->prefix] == CHUNK_HERE)
-		engine->prefix++;
-}
-
-/* There is always a free slot: SLOTS is the sum of what all flows may have under way. */
-static int free_slot(const struct engine *engine)
-{
-	int slot = 0;
-	while (engine->slots[slot].flow != NULL)
-		slot++;
-	return slot;
-}
-
-static int post(struct engine *engine, struct flow *flow, struct err *err)
-{
-	const struct engine_job *job = engine->job;
-	uint64_t chunk = flow->next;
-	char *bytes = job->base + chunk_offset(job->layout, chunk);
-	int len = (int)chunk_length(job->layout, chunk), slot = free_slot(engine), code;
-	if (flow->incoming)
-		code = MPI_Irecv(bytes, len, MPI_BYTE, flow->peer, flow->tree, engine->session->comm,
-				 &engine->requests[slot]);
-	else
-		code = MPI_Isend(bytes, engine->states[chunk] == CHUNK_LOST ? 0 : len, MPI_BYTE,
-				 flow->peer, flow->tree, engine->session->comm,
-				 &engine->requests[slot]);
-	int rc = session_check(engine->session, code, flow->incoming ? "MPI_Irecv" : "MPI_Isend", err);
-	if (rc < 0)
-		return rc;
-	engine->slots[slot] = (struct slot){flow, chunk};
-	engine->under_way++;
-	flow->under_way++;
-	flow->next += (uint64_t)job->schedule->stream_count;
+	if (count < *room)
+		return 0;
+	size_t more = *room == 0 ? 16 : 2 * *room;
+	void *grown = realloc(*items, more * item_size);
+	if (grown == NULL)
+		return err_errno(err, ENOMEM, "the broadcast's own tables");
+	*items = grown;
+	*room = more;
 	return 0;
 }
 
+/* -- requests -------------------------------------------------------------------------------- */
+
+static int grow_slots(struct engine *engine, int room, struct err *err)
+{
+	MPI_Request *requests = realloc(engine->requests, (size_t)room * sizeof *requests);
+	engine->requests = requests ? requests : engine->requests;
+	struct slot *slots = realloc(engine->slots, (size_t)room * sizeof *slots);
+	engine->slots = slots ? slots : engine->slots;
+	int *indices = realloc(engine->indices, (size_t)room * sizeof *indices);
+	engine->indices = indices ? indices : engine->indices;
+	int *free_slots = realloc(engine->free_slots, (size_t)room * sizeof *free_slots);
+	engine->free_slots = free_slots ? free_slots : engine->free_slots;
+	MPI_Status *statuses = realloc(engine->statuses, (size_t)room * sizeof *statuses);
+	engine->statuses = statuses ? statuses : engine->statuses;
+	if (!requests || !slots || !indices || !free_slots || !statuses)
+		return err_errno(err, ENOMEM, "%d messages under way", room);
+	for (int i = room; i-- > engine->slot_room;) {
+		requests[i] = MPI_REQUEST_NULL;
+		slots[i].kind = SLOT_FREE;
+		free_slots[engine->free_count++] = i;
+	}
+	engine->slot_room = room;
+	return 0;
+}
+
+/* The caller posts requests[*index] at once, and then has it checked. */
+int engine_take_slot(struct engine *engine, const struct slot *slot, int *index, struct err *err)
+{
+	if (engine->free_count == 0) {
+		int rc = grow_slots(engine, 2 * engine->slot_room + 32, err);
+		if (rc < 0)
+			return rc;
+	}
+	*index = engine->free_slots[--engine->free_count];
+	engine->slots[*index] = *slot;
+	return 0;
+}
+
+int engine_check_post(struct engine *engine, int code, const char *what, int index, struct err *err)
+{
+	(void)index;
+	engine->under_way++;
+	engine->busy = true;
+	return session_check(engine->session, code, what, err);
+}
+
+/* -- chunks ---------------------------------------------------------------------------------- */
+
+void engine_settle(struct engine *engine, uint64_t chunk, enum chunk_state state)
+{
+	const struct engine_job *job = engine->job;
+	engine->chunks[chunk].state = (uint8_t)state;
+	engine->busy = true;
+	if (state != CHUNK_HERE)
+		return;
+	engine->here++;
+	engine->bytes_here += chunk_length(job->layout, chunk);
+	if (job->arrived != NULL)
+		job->arrived(job->context, chunk);
+}
+
+int engine_add_flow(struct engine *engine, int peer, int stream, uint64_t told, uint64_t next,
+		    struct err *err)
+{
+	size_t room = (size_t)engine->flow_room;
+	int rc = ENGINE_GROW(engine->flows, room, (size_t)engine->flow_count, err);
+	if (rc < 0)
+		return rc;
+	engine->flow_room = (int)room;
+	engine->flows[engine->flow_count++] = (struct flow){
+		.peer = peer,
+		.stream = stream,
+		.told = told,
+		.next = next,
+		.most = SENDS_AHEAD,
+	};
+	return 0;
+}
+
+static int post_receive(struct engine *engine, int at, struct err *err)
+{
+	const struct engine_job *job = engine->job;
+	struct stream *stream = &engine->streams[at];
+	uint64_t chunk = stream->order[stream->posted];
+	int peer = stream->posted < stream->handover ? stream->parent : stream->next_parent, index;
+	const struct slot slot = {.kind = SLOT_RECEIVE, .at = at, .number = stream->posted,
+				  .chunk = chunk};
+	int rc = engine_take_slot(engine, &slot, &index, err);
+	if (rc < 0)
+		return rc;
+	int code = MPI_Irecv(job->base + chunk_offset(job->layout, chunk),
+			     (int)chunk_length(job->layout, chunk), MPI_BYTE, peer, TAG_DATA + at,
+			     engine->session->comm, &engine->requests[index]);
+	engine->chunks[chunk].from = peer;
+	stream->under_way++;
+	stream->posted++;
+	return engine_check_post(engine, code, "MPI_Irecv", index, err);
+}
+
+static int post_send(struct engine *engine, int at, struct err *err)
+{
+	const struct engine_job *job = engine->job;
+	struct flow *flow = &engine->flows[at];
+	uint64_t chunk = engine->streams[flow->stream].order[flow->next];
+	int len = (int)chunk_length(job->layout, chunk), index;
+	const struct slot slot = {.kind = SLOT_SEND, .at = at, .number = flow->next, .chunk = chunk};
+	int rc = engine_take_slot(engine, &slot, &index, err);
+	if (rc < 0)
+		return rc;
+	int code = MPI_Isend(job->base + chunk_offset(job->layout, chunk),
+			     engine->chunks[chunk].state == CHUNK_LOST ? 0 : len, MPI_BYTE, flow->peer,
+			     TAG_DATA + flow->stream, engine->session->comm, &engine->requests[index]);
+	flow->under_way++;
+	flow->next++;
+	return engine_check_post(engine, code, "MPI_Isend", index, err);
+}
+
+static bool can_send(const struct engine *engine, const struct flow *flow)
+{
+	const struct stream *stream = &engine->streams[flow->stream];
+	if (flow->closed || flow->under_way == flow->most || flow->next == stream->announced)
+		return false;
+	uint8_t state = engine->chunks[stream->order[flow->next]].state;
+	return state == CHUNK_CHECKING || state == CHUNK_HERE || state == CHUNK_LOST;
+}
+
+/* Receives first: a message that finds its receive is not copied. */
 static int post_all(struct engine *engine, struct err *err)
 {
+	int rc = 0;
+	for (int i = 0; i < engine->stream_count; i++) {
+		struct stream *stream = &engine->streams[i];
+		while (rc == 0 && stream->parent != SCHEDULE_NO_PARENT &&
+		       stream->posted < stream->announced && stream->under_way < RECEIVES_AHEAD)
+			rc = post_receive(engine, i, err);
+	}
+	for (int i = 0; i < engine->flow_count; i++)
+		while (rc == 0 && can_send(engine, &engine->flows[i]))
+			rc = post_send(engine, i, err);
+	return rc;
+}
+
+/* -- what is done ---------------------------------------------------------------------------- */
+
+static int receive_done(struct engine *engine, const struct slot *slot, MPI_Status *status,
+			struct err *err)
+{
+	int len = 0;
+	MPI_Get_count(status, MPI_BYTE, &len);
+	if (slot->kind == SLOT_RECEIVE) {
+		engine->streams[slot->at].under_way--;
+		engine->streams[slot->at].arrived++;
+		engine->open++;
+	} else {
+		engine->pulling = false;
+	}
+	engine->chunks[slot->chunk].state = CHUNK_CHECKING;
+	return engine_check_received(engine, slot->chunk, len, err);
+}
+
+static int slot_done(struct engine *engine, int index, MPI_Status *status, struct err *err)
+{
+	const struct slot slot = engine->slots[index];
+	engine->slots[index].kind = SLOT_FREE;
+	engine->free_slots[engine->free_count++] = index;
+	engine->under_way--;
+	switch (slot.kind) {
+	case SLOT_RECEIVE:
+	case SLOT_PULL_IN:
+		return receive_done(engine, &slot, status, err);
+	case SLOT_SEND:
+		engine->flows[slot.at].under_way--;
+		return 0;
+	case SLOT_LETTER:
+		free(slot.letter);
+		return 0;
+	case SLOT_PULL_OUT:
+	case SLOT_FREE:
+		return 0;
+	}
+	return 0;
+}
+
+static int complete(struct engine *engine, struct err *err)
+{
+	int count = 0, rc;
+	if (engine->under_way == 0)
+		return 0;
+	int code = MPI_Testsome(engine->slot_room, engine->requests, &count, engine->indices,
+				engine->statuses);
+	for (int i = 0; code == MPI_ERR_IN_STATUS && i < count; i++)
+		if (engine->statuses[i].MPI_ERROR != MPI_SUCCESS &&
+		    engine->statuses[i].MPI_ERROR != MPI_ERR_PENDING)
+			code = engine->statuses[i].MPI_ERROR;
+	if ((rc = session_check(engine->session, code, "transfer", err)) < 0)
+		return rc;
+	engine->busy |= count > 0;
+	for (int i = 0; rc == 0 && i < count; i++)
+		rc = slot_done(engine, engine->indices[i], &engine->statuses[i], err);
+	return rc;
+}
+
+static int take_checked(struct engine *engine, const struct crew_task *task, struct err *err)
+{
+	const uint8_t *hash = manifest_get(engine->job->manifest, task->chunk);
+	if (memcmp(hash, task->hash, MANIFEST_HASH_SIZE) != 0)
+		return engine_damaged(engine, task->chunk, err);
+	engine->open--;
+	engine_settle(engine, task->chunk, CHUNK_HERE);
+	return 0;
+}
+
+static int take_work(struct engine *engine, struct err *err)
+{
+	struct crew_task task;
+	int rc = 0;
+	while (rc == 0 && crew_take(engine->crew, &task)) {
+		engine->busy = true;
+		rc = task.read ? engine_reader_take(engine, &task, err)
+			       : take_checked(engine, &task, err);
+	}
+	return rc;
+}
+
+/* -- the loop -------------------------------------------------------------------------------- */
+
+static int take_wanted(struct engine *engine, struct err *err)
+{
+	const struct engine_job *job = engine->job;
+	uint64_t chunk;
+	int rc = 0;
+	while (rc == 0 && job->wanted != NULL && job->wanted(job->context, &chunk))
+		if (chunk < job->layout->count)
+			rc = engine_want(engine, chunk, err);
+	return rc;
+}
+
+static void tell_progress(struct engine *engine, bool last)
+{
+	const struct engine_job *job = engine->job;
+	uint64_t now = clock_now_ns();
+	if (job->progress == NULL || (!last && now - engine->told_ns < PROGRESS_EVERY_NS))
+		return;
+	engine->told_ns = now;
+	job->progress(job->context, engine->bytes_here);
+}
+
+/* This rank has all that will come, and its children have it too. */
+static bool is_complete(const struct engine *engine)
+{
+	if (engine->under_way > 0 || engine->open > 0 || crew_load(engine->crew) > 0)
+		return false;
+	for (int i = 0; i < engine->stream_count; i++) {
+		const struct stream *stream = &engine->streams[i];
+		if (!stream->ended ||
+		    (stream->parent != SCHEDULE_NO_PARENT && stream->arrived < stream->announced))
+			return false;
+	}
 	for (int i = 0; i < engine->flow_count; i++) {
-		struct flow *flow = &engine->flows[i];
-		while (flow->next < engine->job->layout->count && flow->under_way < flow->most &&
-		       (flow->incoming || engine->states[flow->next] != CHUNK_MISSING)) {
-			int rc = post(engine, flow, err);
+		const struct flow *flow = &engine->flows[i];
+		if (!flow->closed &&
+		    (!flow->told_end || flow->next < engine->streams[flow->stream].announced))
+			return false;
+	}
+	return true;
+}
+
+/* *done: every rank is at the end. */
+static int meet(struct engine *engine, bool *done, struct err *err)
+{
+	int flag = 0, rc = 0;
+	if (!engine->at_end && is_complete(engine)) {
+		engine->at_end = true;
+		tell_progress(engine, true);
+		rc = session_check(engine->session,
+				   MPI_Ibarrier(engine->session->comm, &engine->barrier),
+				   "MPI_Ibarrier", err);
+	}
+	if (rc == 0 && engine->at_end)
+		rc = session_check(engine->session,
+				   MPI_Test(&engine->barrier, &flag, MPI_STATUS_IGNORE), "barrier", err);
+	*done = flag && engine->under_way == 0;
+	return rc;
+}
+
+static int turn(struct engine *engine, struct err *err)
+{
+	int rc;
+	engine->busy = false;
+	if ((rc = engine_mail_take(engine, err)) < 0 || (rc = complete(engine, err)) < 0 ||
+	    (rc = post_all(engine, err)) < 0 || (rc = take_work(engine, err)) < 0 ||
+	    (rc = take_wanted(engine, err)) < 0 || (rc = engine_reader_turn(engine, err)) < 0 ||
+	    (rc = engine_mail_tell(engine, err)) < 0 || (rc = post_all(engine, err)) < 0 ||
+	    (rc = engine_repair_turn(engine, err)) < 0 || (rc = engine_slow_turn(engine, err)) < 0)
+		return rc;
+	tell_progress(engine, false);
+	if (engine->busy)
+		session_active(engine->session);
+	else
+		session_idle(engine->session);
+	return session_poll(engine->session, err);
+}
+
+static int run(struct engine *engine, struct err *err)
+{
+	bool done = false;
+	int rc = engine_mail_open(engine, err);
+	while (rc == 0 && !done)
+		if ((rc = turn(engine, err)) == 0)
+			rc = meet(engine, &done, err);
+	return rc < 0 ? rc : engine_mail_close(engine, err);
+}
+
+/* -- begin and end --------------------------------------------------------------------------- */
+
+static int open_streams(struct engine *engine, struct err *err)
+{
+	const struct schedule *schedule = engine->job->schedule;
+	uint64_t readers = (uint64_t)schedule->shape.readers;
+	engine->stream_count = schedule->stream_count;
+	for (int i = 0; i < engine->stream_count; i++) {
+		const struct schedule_place *place = &schedule->streams[i];
+		struct stream *stream = &engine->streams[i];
+		*stream = (struct stream){.root = place->root, .parent = place->parent,
+					  .handover = UINT64_MAX, .next_parent = place->parent};
+		stream->room = engine->job->layout->count / readers + 1;
+		stream->order = calloc(stream->room, sizeof *stream->order);
+		if (stream->order == NULL)
+			return err_errno(err, ENOMEM, "the order of chunks");
+		for (int j = 0; j < place->child_count; j++) {
+			int rc = engine_add_flow(engine, place->children[j], i, 0, 0, err);
 			if (rc < 0)
 				return rc;
 		}
@@ -154,145 +395,67 @@ static int post_all(struct engine *engine, struct err *err)
 	return 0;
 }
 
-static int receive_done(struct engine *engine, uint64_t chunk, MPI_Status *status,
-			struct err *err)
+static void take_known(struct engine *engine)
 {
-	int len = 0;
-	MPI_Get_count(status, MPI_BYTE, &len);
-	if (len == 0) {
-		settle(engine, chunk, CHUNK_LOST);
-		return 0;
-	}
-	if ((size_t)len == chunk_length(engine->job->layout, chunk)) {
-		settle(engine, chunk, CHUNK_HERE);
-		return 0;
-	}
-	engine->session->broken = true;
-	return err_set(err, EPROTO, "chunk %llu came with %d bytes instead of %zu; are all nodes' "
-		       "cmpi-bcast of one version?", (unsigned long long)chunk, len,
-		       chunk_length(engine->job->layout, chunk));
+	const struct engine_job *job = engine->job;
+	for (uint64_t i = 0; job->known != NULL && i < job->layout->count; i++)
+		if (job->known[i])
+			engine_settle(engine, i, CHUNK_HERE);
 }
 
-/* *count: requests that completed. */
-static int complete(struct engine *engine, int *count, struct err *err)
+static int open_engine(struct engine *engine, struct err *err)
 {
-	int indices[SLOTS], rc;
-	MPI_Status statuses[SLOTS];
-	*count = 0;
-	if (engine->under_way == 0)
-		return 0;
-	int code = MPI_Testsome(SLOTS, engine->requests, count, indices, statuses);
-	for (int i = 0; code == MPI_ERR_IN_STATUS && i < *count; i++)
-		if (statuses[i].MPI_ERROR != MPI_SUCCESS && statuses[i].MPI_ERROR != MPI_ERR_PENDING)
-			code = statuses[i].MPI_ERROR;
-	if ((rc = session_check(engine->session, code, "transfer", err)) < 0)
+	int rc;
+	engine->barrier = MPI_REQUEST_NULL;
+	engine->watched_ns = engine->told_ns = clock_now_ns();
+	engine->chunks = calloc(engine->job->layout->count + 1, sizeof *engine->chunks);
+	if (engine->chunks == NULL)
+		return err_errno(err, ENOMEM, "states of chunks");
+	if ((rc = open_streams(engine, err)) < 0 || (rc = grow_slots(engine, 64, err)) < 0 ||
+	    (rc = crew_new(engine->job->threads, engine->job->source, &engine->crew, err)) < 0 ||
+	    (rc = engine_reader_open(engine, err)) < 0)
 		return rc;
-	for (int i = 0; i < *count; i++) {
-		struct slot *slot = &engine->slots[indices[i]];
-		struct flow *flow = slot->flow;
-		slot->flow = NULL;
-		flow->under_way--;
-		engine->under_way--;
-		if (flow->incoming &&
-		    (rc = receive_done(engine, slot->chunk, &statuses[i], err)) < 0)
-			return rc;
-	}
+	take_known(engine);
 	return 0;
 }
 
-/* Rank 0: the next slice of the file.  Each chunk that it completes can be sent. */
-static int read_slice(struct engine *engine, struct err *err)
+static void close_engine(struct engine *engine)
 {
-	const struct engine_job *job = engine->job;
-	ssize_t got = source_read(job->source, job->base, SLICE, err);
-	if (got < 0)
-		return (int)got;
-	while (engine->settled < job->layout->count &&
-	       chunk_prefix(job->layout, engine->settled + 1) <= job->source->offset)
-		settle(engine, engine->settled, CHUNK_HERE);
-	manifest_hash(job->manifest, job->base, job->source->offset, SLICE);
-	return 0;
+	crew_free(&engine->crew);
+	deal_free(&engine->deal);
+	for (int i = 0; i < engine->stream_count; i++)
+		free(engine->streams[i].order);
+	free(engine->chunks);
+	free(engine->flows);
+	free(engine->requests);
+	free(engine->slots);
+	free(engine->indices);
+	free(engine->free_slots);
+	free(engine->statuses);
+	free(engine->bad);
+	free(engine->pulls);
+	free(engine);
 }
 
-/* Rank 0 cannot go on: what is missing is told to be lost. */
-static void lose_rest(struct engine *engine)
+int engine_run(struct session *session, const struct engine_job *job, struct engine_result *result,
+	       struct err *err)
 {
-	while (engine->settled < engine->job->layout->count)
-		settle(engine, engine->settled, CHUNK_LOST);
-}
-
-static size_t hash_slice(struct engine *engine)
-{
-	const struct engine_job *job = engine->job;
-	return manifest_hash(job->manifest, job->base, chunk_prefix(job->layout, engine->prefix),
-			     SLICE);
-}
-
-static void tell_progress(struct engine *engine)
-{
-	const struct engine_job *job = engine->job;
-	uint64_t now = clock_now_ns();
-	if (job->progress == NULL || now - engine->told_ns < PROGRESS_EVERY_NS)
-		return;
-	engine->told_ns = now;
-	job->progress(job->context, chunk_prefix(job->layout, engine->prefix));
-}
-
-static bool is_moved(const struct engine *engine)
-{
-	uint64_t count = engine->job->layout->count;
-	if (engine->settled < count || engine->under_way > 0)
-		return false;
-	for (int i = 0; i < engine->flow_count; i++)
-		if (engine->flows[i].next < count)
-			return false;
-	return true;
-}
-
-/* One turn.  A failure to read is kept in *reading, and the loop goes on to tell it; any other
- * one ends it. */
-static int turn(struct engine *engine, struct err *reading, struct err *err)
-{
-	int completed, rc;
-	if ((rc = complete(engine, &completed, err)) < 0 || (rc = post_all(engine, err)) < 0)
-		return rc;
-	if (engine->job->source != NULL && engine->settled < engine->job->layout->count) {
-		if (read_slice(engine, reading) < 0)
-			lose_rest(engine);
-	} else if (completed == 0 && hash_slice(engine) == 0) {
-		session_idle(engine->session);
+	*result = (struct engine_result){.suspect = -1};
+	struct engine *engine = calloc(1, sizeof *engine);
+	session->epoch++;
+	int rc = engine == NULL ? err_errno(err, ENOMEM, "the broadcast") : 0;
+	if (rc == 0) {
+		engine->session = session;
+		engine->job = job;
+		engine->result = result;
+		rc = open_engine(engine, err);
 	}
-	tell_progress(engine);
-	return session_poll(engine->session, err);
-}
-
-int engine_run(struct session *session, const struct engine_job *job, bool *lost, struct err *err)
-{
-	struct engine engine = {.session = session, .job = job};
-	struct err reading = ERR_NONE;
-	*lost = false;
-	/* Without it this rank cannot take part, and its peers would wait for it. */
-	AUTO_FREE uint8_t *states = calloc(job->layout->count + 1, 1);
-	if (states == NULL) {
+	if (rc == 0)
+		rc = run(engine, err);
+	/* This rank cannot take part, and its peers wait for it; MPI may still write into its memory. */
+	if (rc < 0)
 		session->broken = true;
-		return err_errno(err, ENOMEM, "states of %llu chunks",
-				 (unsigned long long)job->layout->count);
-	}
-	engine.states = states;
-	for (int i = 0; i < SLOTS; i++)
-		engine.requests[i] = MPI_REQUEST_NULL;
-	make_flows(&engine);
-	while (!is_moved(&engine)) {
-		int rc = turn(&engine, &reading, err);
-		if (rc < 0)
-			return rc;
-	}
-	while (hash_slice(&engine) > 0)
-		;
-	*lost = engine.lost;
-	if (reading.number == 0)
-		return 0;
-	if (err != NULL)
-		*err = reading;
-	return -reading.number;
+	else
+		close_engine(engine);
+	return rc;
 }

@@ -1,10 +1,11 @@
 /*
- * engine.h - runs a schedule: moves the chunks.  (Uses MPI.)
+ * engine.h - runs a schedule: moves the chunks, in any order, verified.  (Uses MPI.)
  */
 #ifndef BCAST_ENGINE_H
 #define BCAST_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bcast/chunk.h"
@@ -17,18 +18,39 @@ struct engine_job {
 	const struct schedule *schedule;
 	const struct chunk_layout *layout;
 	char *base;                 /* of layout->size bytes that are written and sent from */
-	struct source *source;      /* rank 0's; NULL elsewhere */
-	struct manifest *manifest;  /* complete at the end, unless chunks were lost */
-	/* Events; NULL: nobody is interested. */
-	void (*arrived)(void *context, uint64_t chunk, char *bytes, size_t len);
-	void (*progress)(void *context, uint64_t bytes);  /* some ten times a second */
+	struct source *source;      /* a reader's; NULL elsewhere */
+	/* Complete at the end, unless chunks were lost.  A hash that a reader's manifest has beforehand is
+	 * compared with the file's. */
+	struct manifest *manifest;
+	int threads;                /* that read and hash; 0: none */
+	/* Readers': the chunks that go first, in that order; may name each reader's. */
+	const uint64_t *order;
+	size_t order_count;
+	/* A byte a chunk: not 0 where every rank has it, and its hash in the manifest.  Such a chunk is not
+	 * sent.  NULL: nobody has anything. */
+	const uint8_t *known;
+	/* Events; NULL: nobody is interested.  arrived: the chunk is here and verified; once for each. */
+	void (*arrived)(void *context, uint64_t chunk);
+	/* Takes a chunk that somebody on this node waits for; false: none. It is asked for ahead of others. */
+	bool (*wanted)(void *context, uint64_t *chunk);
+	void (*progress)(void *context, uint64_t bytes);  /* some ten times a second, and at the end */
+	/* For tests: a chunk's bytes have come from a peer and are not verified yet. */
+	void (*received)(void *context, uint64_t chunk, char *bytes, size_t len);
 	void *context;
 };
 
-/* Collective.  When it returns, unless the session is broken, nothing is under way any more.
- * *lost: chunks have not come because rank 0 failed; rank 0 itself returns its failure.  Any
- * other failure breaks the session. */
-int engine_run(struct session *session, const struct engine_job *job, bool *lost,
+struct engine_result {
+	bool lost;                  /* chunks have not come, since a reader or another rank failed */
+	/* What failed on this rank: its read, or a chunk that arrived damaged again and again.  Number 0: nothing. */
+	struct err err;
+	int suspect;                /* the rank that the damaged chunk came from, or -1 */
+	uint32_t repairs;           /* chunks that had to come again */
+	uint32_t demotions;         /* ranks that this one found too slow to have children */
+};
+
+/* Collective.  0: it came to its end on every rank, good or bad: see *result; nothing is under way any
+ * more.  Else the session is broken. */
+int engine_run(struct session *session, const struct engine_job *job, struct engine_result *result,
 	       struct err *err);
 
 #endif

@@ -155,3 +155,14 @@ void landing_close(struct landing *landing)
 		munmap(landing->reserved, landing->reserved_size);
 	*landing = (struct landing){0};
 }
+
+void landing_seal(int fd)
+{
+	/* A mapping that somebody else could write to is in the way of F_SEAL_WRITE alone. */
+	static const int seals[] = {F_SEAL_GROW | F_SEAL_SHRINK, F_SEAL_WRITE, F_SEAL_SEAL};
+	for (size_t i = 0; i < sizeof seals / sizeof *seals; i++)
+		if (fcntl(fd, F_ADD_SEALS, seals[i]) < 0 && i == 0) {
+			(void)!fchmod(fd, 0400);
+			return;
+		}
+}

@@ -23,6 +23,9 @@ struct landing {
 int landing_open(int fd, uint64_t size, struct landing *landing, struct err *err);
 /* Unmaps; the file stays. Idempotent. */
 void landing_close(struct landing *landing);
+/* After landing_close(): nobody can write to the file or change its size any more, where the file can be
+ * sealed (memfd_create(2), MFD_ALLOW_SEALING); elsewhere it loses the permissions to. */
+void landing_seal(int fd);
 
 /* Pure: MemAvailable of the text of /proc/meminfo (proc(5)) in bytes; UINT64_MAX when it is not
  * there. */

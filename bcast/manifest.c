@@ -1,11 +1,7 @@
 /*
- * manifest.c - hashes chunks piecemeal (manifest.h).  Pure.
+ * manifest.c - a table of hashes and the hash of hashes (manifest.h).  Pure.
  *
- * In: a growing prefix of the file.  Out: one hash a chunk, and the hash of hashes.
- *
- * The caller has other things to do between two pieces (MPI wants to be polled), so hashing is
- * cut by a budget, and XXH3's streaming state carries over.  Invariant: `hashed` is the number of
- * bytes of the file that went into the state, from 0 on without gap.
+ * Invariant: `known` is the number of chunks whose byte in is_known[] is set.
  */
 #include "bcast/manifest.h"
 
@@ -18,9 +14,9 @@
 
 struct manifest {
 	struct chunk_layout layout;
-	uint64_t hashed;        /* bytes */
-	uint64_t chunk;         /* the one being hashed */
-	XXH3_state_t *state;    /* of that chunk */
+	XXH3_state_t *state;  /* for the digest: got here, so that it cannot fail there */
+	uint64_t known;
+	uint8_t *is_known;
 	uint8_t *hashes;
 };
 
@@ -33,13 +29,13 @@ int manifest_new(const struct chunk_layout *layout, struct manifest **out, struc
 		return err_errno(err, ENOMEM, "manifest");
 	manifest->layout = *layout;
 	manifest->state = XXH3_createState();
+	manifest->is_known = calloc(layout->count + 1, 1);
 	manifest->hashes = calloc(layout->count + 1, MANIFEST_HASH_SIZE);
-	if (manifest->state == NULL || manifest->hashes == NULL) {
+	if (manifest->state == NULL || manifest->is_known == NULL || manifest->hashes == NULL) {
 		manifest_free(&manifest);
 		return err_errno(err, ENOMEM, "manifest of %llu chunks",
 				 (unsigned long long)layout->count);
 	}
-	XXH3_128bits_reset(manifest->state);
 	*out = manifest;
 	return 0;
 }
@@ -50,62 +46,49 @@ void manifest_free(struct manifest **where)
 	if (manifest == NULL)
 		return;
 	XXH3_freeState(manifest->state);
+	free(manifest->is_known);
 	free(manifest->hashes);
 	free(manifest);
 }
 
-static void finish_chunk(struct manifest *manifest)
+void manifest_hash(const void *bytes, size_t len, uint8_t hash[MANIFEST_HASH_SIZE])
 {
 	XXH128_canonical_t canonical;
-	XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(manifest->state));
-	memcpy(manifest->hashes + manifest->chunk * MANIFEST_HASH_SIZE, &canonical, sizeof canonical);
-	manifest->chunk++;
-	XXH3_128bits_reset(manifest->state);
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, len));
+	memcpy(hash, &canonical, sizeof canonical);
 }
 
-size_t manifest_hash(struct manifest *manifest, const char *base, uint64_t available,
-		     size_t budget)
+void manifest_set(struct manifest *manifest, uint64_t chunk, const uint8_t hash[MANIFEST_HASH_SIZE])
 {
-	size_t total = 0;
-	while (manifest->hashed < available && total < budget) {
-		uint64_t end = chunk_prefix(&manifest->layout, manifest->chunk + 1);
-		uint64_t stop = end < available ? end : available;
-		uint64_t left = stop - manifest->hashed;
-		size_t len = left < budget - total ? (size_t)left : budget - total;
-		XXH3_128bits_update(manifest->state, base + manifest->hashed, len);
-		manifest->hashed += len;
-		total += len;
-		if (manifest->hashed == end)
-			finish_chunk(manifest);
+	memcpy(manifest->hashes + chunk * MANIFEST_HASH_SIZE, hash, MANIFEST_HASH_SIZE);
+	manifest->known += !manifest->is_known[chunk];
+	manifest->is_known[chunk] = 1;
+}
+
+const uint8_t *manifest_get(const struct manifest *manifest, uint64_t chunk)
+{
+	return manifest->is_known[chunk] ? manifest->hashes + chunk * MANIFEST_HASH_SIZE : NULL;
+}
+
+void manifest_hash_all(struct manifest *manifest, const char *base)
+{
+	const struct chunk_layout *layout = &manifest->layout;
+	uint8_t hash[MANIFEST_HASH_SIZE];
+	for (uint64_t chunk = 0; chunk < layout->count; chunk++) {
+		manifest_hash(base + chunk_offset(layout, chunk), chunk_length(layout, chunk), hash);
+		manifest_set(manifest, chunk, hash);
 	}
-	return total;
 }
 
 bool manifest_complete(const struct manifest *manifest)
 {
-	return manifest->chunk == manifest->layout.count;
-}
-
-const uint8_t *manifest_bytes(const struct manifest *manifest, size_t *len)
-{
-	*len = manifest->layout.count * MANIFEST_HASH_SIZE;
-	return manifest->hashes;
-}
-
-uint64_t manifest_compare(const struct manifest *manifest, const uint8_t *bytes)
-{
-	uint64_t chunk = 0;
-	while (chunk < manifest->layout.count &&
-	       memcmp(manifest->hashes + chunk * MANIFEST_HASH_SIZE,
-		      bytes + chunk * MANIFEST_HASH_SIZE, MANIFEST_HASH_SIZE) == 0)
-		chunk++;
-	return chunk;
+	return manifest->known == manifest->layout.count;
 }
 
 void manifest_digest(const struct manifest *manifest, uint8_t digest[MANIFEST_HASH_SIZE])
 {
 	uint64_t shape[2] = {htole64(manifest->layout.size), htole64(manifest->layout.chunk_size)};
-	XXH3_state_t *state = manifest->state;  /* idle: the manifest is complete */
+	XXH3_state_t *state = manifest->state;
 	XXH128_canonical_t canonical;
 	XXH3_128bits_reset(state);
 	XXH3_128bits_update(state, shape, sizeof shape);

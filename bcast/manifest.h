@@ -1,7 +1,7 @@
 /*
- * manifest.h - the hashes of a file's chunks, taken while the file arrives.  Pure.
+ * manifest.h - the hashes of a file's chunks, known beforehand or taken while it is read.  Pure.
  *
- * XXH3-128 a chunk, in canonical (big-endian) form: CHUNK_HASH_SIZE bytes each, in order.  It finds
+ * XXH3-128 a chunk, in canonical (big-endian) form: MANIFEST_HASH_SIZE bytes each.  It finds
  * damage, not malice: who can write to the fabric's buffers has other ways.
  */
 #ifndef BCAST_MANIFEST_H
@@ -21,19 +21,19 @@ struct manifest;
 int manifest_new(const struct chunk_layout *layout, struct manifest **manifest, struct err *err);
 void manifest_free(struct manifest **manifest);
 
-/* Hashes on where it stopped: of the file at `base`, whose first `available` bytes are there, at
- * most `budget` bytes.  Returns how many it hashed; 0: nothing to do. */
-size_t manifest_hash(struct manifest *manifest, const char *base, uint64_t available,
-		     size_t budget);
-/* All chunks are hashed. */
+/* The hash of one chunk's bytes. */
+void manifest_hash(const void *bytes, size_t len, uint8_t hash[MANIFEST_HASH_SIZE]);
+
+/* chunk < the layout's count.  A chunk's hash may be set again. */
+void manifest_set(struct manifest *manifest, uint64_t chunk, const uint8_t hash[MANIFEST_HASH_SIZE]);
+/* NULL: not known. */
+const uint8_t *manifest_get(const struct manifest *manifest, uint64_t chunk);
+/* Sets all, of the file at `base`. */
+void manifest_hash_all(struct manifest *manifest, const char *base);
+/* All chunks' hashes are known. */
 bool manifest_complete(const struct manifest *manifest);
 
-/* All hashes; *len may be 0. Only of a complete manifest. */
-const uint8_t *manifest_bytes(const struct manifest *manifest, size_t *len);
-/* The first chunk whose hash is another one in `bytes` (of the same length), or the layout's
- * count. */
-uint64_t manifest_compare(const struct manifest *manifest, const uint8_t *bytes);
-/* One hash for all: of size, chunk size and the chunks' hashes. */
+/* One hash for all: of size, chunk size and the chunks' hashes.  Only of a complete manifest. */
 void manifest_digest(const struct manifest *manifest, uint8_t digest[MANIFEST_HASH_SIZE]);
 
 #endif

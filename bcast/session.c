@@ -114,14 +114,29 @@ int session_poll(struct session *session, struct err *err)
 	return rc;
 }
 
-void session_idle(const struct session *session)
+/* Sleeping at once would cost a fast network more than the core is worth; a rank that has waited for
+ * longer than any chunk of a fast network takes waits for a slow one, and others may need the core. */
+void session_idle(struct session *session)
 {
-	if (session->sleep_ns == 0) {
+	enum { YIELDS_NS = 500000, NAP_NS = 50000 };
+	uint64_t nap_ns = session->sleep_ns;
+	if (nap_ns == 0) {
+		uint64_t now = clock_now_ns();
+		if (session->idle_since_ns == 0)
+			session->idle_since_ns = now;
+		nap_ns = now - session->idle_since_ns < YIELDS_NS ? 0 : NAP_NS;
+	}
+	if (nap_ns == 0) {
 		sched_yield();
 		return;
 	}
-	struct timespec pause = {.tv_nsec = (long)session->sleep_ns};
+	struct timespec pause = {.tv_nsec = (long)nap_ns};
 	nanosleep(&pause, NULL);
+}
+
+void session_active(struct session *session)
+{
+	session->idle_since_ns = 0;
 }
 
 int session_wait(struct session *session, MPI_Request *request, struct err *err)
@@ -129,8 +144,10 @@ int session_wait(struct session *session, MPI_Request *request, struct err *err)
 	for (;;) {
 		int done = 0, rc;
 		int code = MPI_Test(request, &done, MPI_STATUS_IGNORE);
-		if ((rc = session_check(session, code, "wait", err)) < 0 || done)
+		if ((rc = session_check(session, code, "wait", err)) < 0 || done) {
+			session_active(session);
 			return rc;
+		}
 		if ((rc = session_poll(session, err)) < 0)
 			return rc;
 		session_idle(session);

@@ -30,6 +30,8 @@ struct session {
 	int (*watch)(void *context, struct err *err);  /* -errno: stop waiting.  May be NULL */
 	void *watch_context;
 	uint64_t watched_ns;  /* clock of the last look */
+	uint64_t idle_since_ns;  /* 0: something has just happened */
+	uint32_t epoch;       /* engine.h: transfers so far */
 };
 
 /* MPI_Init, and a communicator of all ranks whose errors are returned.  The caller sets the
@@ -42,8 +44,10 @@ _Noreturn void session_abort(struct session *session, int exit_code);
 
 /* Looks at the watch if it is time to; its error, as broken. */
 int session_poll(struct session *session, struct err *err);
-/* What to do when a poll of MPI found nothing. */
-void session_idle(const struct session *session);
+/* What to do when a poll of MPI found nothing, and when it found something.  All idle waits are here:
+ * yields at first, short sleeps when nothing has happened for some time. */
+void session_idle(struct session *session);
+void session_active(struct session *session);
 /* Waits for one request, which becomes MPI_REQUEST_NULL. */
 int session_wait(struct session *session, MPI_Request *request, struct err *err);
 /* An MPI return code as an error; sets broken.  0 for MPI_SUCCESS. */

@@ -1,20 +1,29 @@
 /*
- * source.c - reads the file that all nodes get (source.h).
+ * source.c - reads the file that all nodes get, and says how many nodes should (source.h).
  *
  * Every byte of the file is read exactly once in the whole job, and straight to where it stays:
  * the file system of a machine with thousands of nodes has other clients.  So there is no mmap of
  * the source (pages could be dropped and read again), and a read that fell short goes on behind
  * what it got.
  *
+ * Several readers pay where one node does not get out of the file system what its link could
+ * carry: on a parallel file system, and there only if the file lies on several of its servers.  On Lustre the
+ * file says on how many: its layout is the extended attribute lustre.lov, of which only the
+ * head is looked at (struct lov_user_md of lustre_user.h: magic u32, pattern u32, object u128,
+ * stripe size u32, stripe count u16; little-endian).
+ *
  * Caveat: a change in the middle of the file that keeps size and mtime is not seen; a writer that
  * does that deceives everybody.
  */
 #include "bcast/source.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -54,27 +63,26 @@ void source_close(struct source *source)
 	close_fd(&source->fd);
 }
 
-ssize_t source_read(struct source *source, char *base, size_t budget, struct err *err)
+int source_read(struct source *source, uint64_t offset, void *bytes, size_t len, struct err *err)
 {
-	uint64_t left = source->size - source->offset;
-	size_t want = left < budget ? (size_t)left : budget;
-	if (want == 0)
-		return 0;
 	uint64_t start = clock_now_ns();
-	ssize_t got;
-	do
-		got = pread(source->fd, base + source->offset, want, (off_t)source->offset);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return err_errno(err, errno, "read %s at byte %llu", source->path,
-				 (unsigned long long)source->offset);
+	for (size_t done = 0; done < len;) {
+		ssize_t got = pread(source->fd, (char *)bytes + done, len - done, (off_t)(offset + done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_errno(err, errno, "read %s at byte %llu", source->path,
+					 (unsigned long long)(offset + done));
+		if (got == 0)
+			return err_set(err, ENODATA, "%s was truncated while it was read: it had %llu bytes "
+				       "and ends at %llu now; let nobody write to it and start again",
+				       source->path, (unsigned long long)source->size,
+				       (unsigned long long)(offset + done));
+		done += (size_t)got;
+		source->read_bytes += (uint64_t)got;
+	}
 	source->read_ns += clock_now_ns() - start;
-	if (got == 0)
-		return err_set(err, ENODATA, "%s was truncated while it was read: it had %llu bytes and "
-			       "ends at %llu now; let nobody write to it and start again", source->path,
-			       (unsigned long long)source->size, (unsigned long long)source->offset);
-	source->offset += (uint64_t)got;
-	return got;
+	return 0;
 }
 
 int source_check_unchanged(const struct source *source, struct err *err)
@@ -88,4 +96,61 @@ int source_check_unchanged(const struct source *source, struct err *err)
 	return err_set(err, ESTALE, "%s was changed while it was read (%llu bytes at the start, %llu "
 		       "at the end); let nobody write to it and start again", source->path,
 		       (unsigned long long)source->size, (unsigned long long)st.st_size);
+}
+
+/* Numbers of file systems, from their own sources; the kernel's <linux/magic.h> has none of these. */
+enum { LUSTRE = 0x0bd00bd0, GPFS = 0x47504653, BEEGFS = 0x19830326, WEKA = 0x18031977,
+       CEPH = 0x00c36400 };
+
+static int lustre_stripes(int fd)
+{
+	enum { MAGIC_V1 = 0x0bd10bd0, MAGIC_V3 = 0x0bd30bd0, COUNT_AT = 28, COUNT_ALL = 0xffff };
+	char layout[4096];
+	uint32_t magic;
+	uint16_t count;
+	ssize_t len = fgetxattr(fd, "lustre.lov", layout, sizeof layout);
+	if (len < COUNT_AT + 2)
+		return 0;
+	memcpy(&magic, layout, sizeof magic);
+	memcpy(&count, layout + COUNT_AT, sizeof count);
+	magic = le32toh(magic);
+	if (magic != MAGIC_V1 && magic != MAGIC_V3)
+		return 0;  /* a composite layout: several parts, each with its own */
+	return le16toh(count) == COUNT_ALL ? INT_MAX : le16toh(count);
+}
+
+void source_look(const struct source *source, struct source_place *place)
+{
+	struct statfs fs;
+	*place = (struct source_place){0};
+	if (source->fd < 0 || fstatfs(source->fd, &fs) < 0)
+		return;
+	place->fs_type = (uint64_t)(unsigned long)fs.f_type & UINT32_MAX;
+	if (place->fs_type == LUSTRE)
+		place->stripe_count = lustre_stripes(source->fd);
+}
+
+int source_readers(const struct source_place *place, int nodes, uint64_t size, const char **advice)
+{
+	enum { MOST = 8, NODES_A_READER = 4 };
+	const uint64_t bytes_a_reader = 256ull << 20;  /* below that one is done before a second helps */
+	static const uint64_t parallel[] = {LUSTRE, GPFS, BEEGFS, WEKA, CEPH};
+	int readers = 1;
+	*advice = NULL;
+	for (size_t i = 0; i < sizeof parallel / sizeof *parallel; i++)
+		if (place->fs_type == parallel[i])
+			readers = MOST;
+	if (readers > 1 && place->stripe_count == 1) {
+		*advice = size < 4 * bytes_a_reader ? NULL :
+			  "it lies on one server of Lustre; a copy made in a directory after "
+			  "`lfs setstripe -c 8 -S 4M DIRECTORY` can be read by several nodes at once";
+		return 1;
+	}
+	if (place->stripe_count > 0 && place->stripe_count < readers)
+		readers = place->stripe_count;
+	if (nodes / NODES_A_READER < readers)
+		readers = nodes / NODES_A_READER;
+	if (size / bytes_a_reader < (uint64_t)readers)
+		readers = (int)(size / bytes_a_reader);
+	return readers < 1 ? 1 : readers;
 }

@@ -120,7 +120,7 @@ static int reread(const struct tool *tool, struct err *err)
 	if (rc == 0)
 		rc = manifest_new(&layout, &manifest, err);
 	if (rc == 0) {
-		manifest_hash(manifest, bytes, size, size);
+		manifest_hash_all(manifest, bytes);
 		manifest_digest(manifest, digest);
 		if (memcmp(digest, tool->done.digest, sizeof digest) != 0)
 			rc = err_set(err, EBADMSG, "%s reads back other bytes than were written; "

@@ -2,15 +2,17 @@
  * transfer.c - the phases of moving one file (transfer.h).
  *
  *	land       allocate and map on every rank; agree that all could
- *	move       engine.h
- *	verify     rank 0's hashes to all; compare; agree
+ *	move       engine.h: every chunk is verified as it comes
+ *	verify     the digests of all ranks' hashes are one; agree
  *
  * Nothing moves before every rank has its memory, so that a node that is too small is an error with
  * its name and not a broadcast that breaks in the middle.
  */
 #include "bcast/transfer.h"
 
+#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bcast/chunk.h"
 #include "bcast/engine.h"
@@ -35,6 +37,8 @@ static int prepare(struct work *work, struct err *err)
 	int rc = chunk_layout_make(transfer->size, transfer->chunk_size, &work->layout, err);
 	if (rc < 0 || (rc = manifest_new(&work->layout, &work->manifest, err)) < 0)
 		return rc;
+	for (uint64_t i = 0; transfer->hashes != NULL && i < work->layout.count; i++)
+		manifest_set(work->manifest, i, transfer->hashes + i * MANIFEST_HASH_SIZE);
 	if (transfer->fd >= 0)
 		return landing_open(transfer->fd, transfer->size, &work->landing, err);
 	if (transfer->size == 0)
@@ -53,9 +57,57 @@ static int land(struct session *session, struct work *work, struct bcast_failed 
 	return session_agree(session, exit_code, &mine, failed);
 }
 
-/* What is wrong on this rank after the move goes to *mine; <0: the session broke. */
-static int move(struct session *session, struct work *work, struct err *mine, int *exit_code,
-		struct bcast_failed *failed)
+/* The loop that serves MPI has a core; a core hashes some 10 GB a second, which is less than a fast
+ * link carries.  Where cores are few, the loop hashes as well. */
+static int thread_count(const struct transfer *transfer)
+{
+	enum { CORES_A_HASHER = 8, HASHERS_MOST = 4, READERS_THREADS = 2 };
+	cpu_set_t cores;
+	int count = sched_getaffinity(0, sizeof cores, &cores) < 0 ? 1 : CPU_COUNT(&cores);
+	int hashers = count / CORES_A_HASHER < HASHERS_MOST ? count / CORES_A_HASHER : HASHERS_MOST;
+	if (transfer->no_threads)
+		return 0;
+	return hashers + (transfer->source == NULL ? 0 : hashers > 0 ? READERS_THREADS : 1);
+}
+
+/* Collective, when all know that `rank` failed with a damaged chunk: adds the name of the node that it
+ * came from. */
+static int name_link(struct session *session, int suspect, struct bcast_failed *failed)
+{
+	char name[MPI_MAX_PROCESSOR_NAME] = "";
+	struct err err = ERR_NONE;
+	if (session_broadcast(session, (int)failed->rank, &suspect, sizeof suspect, &err) < 0)
+		return session_fail(session, EXITCODE_NODE, &err, failed);
+	if (suspect < 0 || suspect >= session->size)
+		return -failed->err.number;
+	memcpy(name, session->node, sizeof name);
+	if (session_broadcast(session, suspect, name, sizeof name, &err) < 0)
+		return session_fail(session, EXITCODE_NODE, &err, failed);
+	char text[ERR_TEXT_MAX];
+	memcpy(text, failed->err.text, sizeof text);
+	return err_set(&failed->err, failed->err.number, "%s; have the link to node %.*s checked, and "
+		       "start again", text, (int)sizeof name - 1, name);
+}
+
+/* Every rank tells what went wrong with it, and all return the same. */
+static int agree(struct session *session, const struct work *work,
+		 const struct engine_result *result, struct bcast_failed *failed)
+{
+	struct err mine = result->err, lost = ERR_NONE;
+	int exit_code = mine.number == EBADMSG && result->suspect >= 0 ? EXITCODE_NODE : EXITCODE_IMAGE;
+	if (mine.number == 0 && work->transfer->source != NULL)
+		source_check_unchanged(work->transfer->source, &mine);
+	int rc = session_agree(session, exit_code, &mine, failed);
+	if (rc == -EBADMSG && !session->broken)
+		return name_link(session, result->suspect, failed);
+	if (rc < 0)
+		return rc;
+	if (result->lost || !manifest_complete(work->manifest))
+		err_set(&lost, EIO, "parts of the file did not come");
+	return session_agree(session, EXITCODE_INTERNAL, &lost, failed);
+}
+
+static int move(struct session *session, struct work *work, struct bcast_failed *failed)
 {
 	const struct transfer *transfer = work->transfer;
 	const struct engine_job job = {
@@ -64,79 +116,52 @@ static int move(struct session *session, struct work *work, struct err *mine, in
 		.base = work->landing.base,
 		.source = transfer->source,
 		.manifest = work->manifest,
+		.threads = thread_count(transfer),
+		.order = transfer->order,
+		.order_count = transfer->order_count,
+		.known = transfer->known,
 		.arrived = transfer->arrived,
+		.wanted = transfer->wanted,
 		.progress = transfer->progress,
+		.received = transfer->received,
 		.context = transfer->context,
 	};
-	bool lost;
+	struct engine_result result;
 	struct err err = ERR_NONE;
-	int rc = engine_run(session, &job, &lost, &err);
-	if (session->broken)
+	if (engine_run(session, &job, &result, &err) < 0)
 		return session_fail(session, EXITCODE_NODE, &err, failed);
-	*exit_code = EXITCODE_IMAGE;
-	if (rc < 0)
-		*mine = err;
-	else if (lost)  /* the reason is rank 0's, which is lower than ours */
-		err_set(mine, EIO, "parts of the file did not come");
-	else if (transfer->source != NULL)
-		source_check_unchanged(transfer->source, mine);
-	return 0;
+	return agree(session, work, &result, failed);
 }
 
-static void compare(const struct session *session, const struct work *work, const uint8_t *theirs,
-		    struct err *mine)
+/* Each rank has verified its chunks by the hashes that it was told: were all told the same? */
+static int verify(struct session *session, struct work *work, struct bcast_done *done,
+		  struct bcast_failed *failed)
 {
-	uint64_t chunk = manifest_compare(work->manifest, theirs);
-	if (chunk == work->layout.count)
-		return;
-	int tree = schedule_stream(&work->schedule, chunk);
-	err_set(mine, EBADMSG, "chunk %llu of %llu (%zu bytes at %llu) arrived damaged from rank %d; "
-		"start again, and have the link between rank %d and this node (rank %d) checked",
-		(unsigned long long)chunk, (unsigned long long)work->layout.count,
-		chunk_length(&work->layout, chunk),
-		(unsigned long long)chunk_offset(&work->layout, chunk),
-		work->schedule.streams[tree].parent, work->schedule.streams[tree].parent,
-		session->rank);
-}
-
-/* Rank 0's hashes against ours, unless something is known to be wrong anyway. */
-static int verify(struct session *session, struct work *work, struct err *mine, int *exit_code,
-		  struct err *err)
-{
-	size_t len;
-	const uint8_t *ours = manifest_bytes(work->manifest, &len);
-	AUTO_FREE uint8_t *theirs = malloc(len + 1);
-	if (theirs == NULL) {
-		session->broken = true;
-		return err_errno(err, ENOMEM, "hashes of %zu bytes", len);
-	}
-	memcpy(theirs, ours, len);
-	int rc = session_broadcast(session, 0, theirs, len, err);
-	if (rc < 0 || mine->number != 0)
-		return rc;
-	compare(session, work, theirs, mine);
-	*exit_code = mine->number ? EXITCODE_NODE : *exit_code;
-	return 0;
+	uint8_t digest[MANIFEST_HASH_SIZE];
+	struct err mine = ERR_NONE, err = ERR_NONE;
+	manifest_digest(work->manifest, done->digest);
+	memcpy(digest, done->digest, sizeof digest);
+	if (session_broadcast(session, 0, digest, sizeof digest, &err) < 0)
+		return session_fail(session, EXITCODE_NODE, &err, failed);
+	if (memcmp(digest, done->digest, sizeof digest) != 0)
+		err_set(&mine, EBADMSG, "the hashes of the file arrived damaged; start again");
+	return session_agree(session, EXITCODE_NODE, &mine, failed);
 }
 
 static int run_phases(struct session *session, struct work *work, struct bcast_done *done,
 		      struct bcast_failed *failed)
 {
-	struct err mine = ERR_NONE, err = ERR_NONE;
-	int exit_code = EXITCODE_INTERNAL, rc;
 	uint64_t started = clock_now_ns();
-	if ((rc = land(session, work, failed)) < 0)
+	int rc = land(session, work, failed);
+	if (rc < 0)
 		return rc;
 	uint64_t landed = clock_now_ns();
-	if ((rc = move(session, work, &mine, &exit_code, failed)) < 0)
+	if ((rc = move(session, work, failed)) < 0)
 		return rc;
 	uint64_t moved = clock_now_ns();
-	if (verify(session, work, &mine, &exit_code, &err) < 0)
-		return session_fail(session, EXITCODE_NODE, &err, failed);
-	if ((rc = session_agree(session, exit_code, &mine, failed)) < 0)
+	if ((rc = verify(session, work, done, failed)) < 0)
 		return rc;
 	done->bytes = work->transfer->size;
-	manifest_digest(work->manifest, done->digest);
 	done->land_ns = landed - started;
 	done->transfer_ns = moved - landed;
 	done->verify_ns = clock_now_ns() - moved;
@@ -144,20 +169,38 @@ static int run_phases(struct session *session, struct work *work, struct bcast_d
 	return 0;
 }
 
+static struct schedule_shape make_shape(const struct session *session, enum schedule_kind kind,
+					int readers)
+{
+	int most = session->size < SCHEDULE_READERS_MAX ? session->size : SCHEDULE_READERS_MAX;
+	return (struct schedule_shape){
+		.kind = kind,
+		.size = session->size,
+		.readers = readers < 1 ? 1 : readers < most ? readers : most,
+	};
+}
+
+bool transfer_reads(const struct session *session, enum schedule_kind kind, int readers)
+{
+	const struct schedule_shape shape = make_shape(session, kind, readers);
+	struct schedule schedule;
+	schedule_make(&shape, session->rank, &schedule);
+	return schedule.reader != SCHEDULE_NO_READER;
+}
+
 int transfer_run(struct session *session, const struct transfer *transfer,
 		 struct bcast_done *done, struct bcast_failed *failed)
 {
 	struct work work = {.transfer = transfer};
-	const struct schedule_shape shape = {
-		.kind = transfer->kind,
-		.size = session->size,
-		.readers = 1,
-	};
+	const struct schedule_shape shape = make_shape(session, transfer->kind, transfer->readers);
 	schedule_make(&shape, session->rank, &work.schedule);
 	int rc = run_phases(session, &work, done, failed);
 	/* MPI may still write into the memory of a session that broke in the middle. */
 	if (!session->broken)
 		landing_close(&work.landing);
-	manifest_free(&work.manifest);
+	if (rc == 0 && transfer->seal && transfer->fd >= 0)
+		landing_seal(transfer->fd);
+	if (!session->broken)
+		manifest_free(&work.manifest);
 	return rc;
 }

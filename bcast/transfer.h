@@ -1,9 +1,11 @@
 /*
- * transfer.h - one file from rank 0 into an open file of every rank, verified.  (Uses MPI.)
+ * transfer.h - one file from its readers into an open file of every rank, verified.  (Uses MPI.)
  */
 #ifndef BCAST_TRANSFER_H
 #define BCAST_TRANSFER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bcast/bcast_msg.h"
@@ -12,19 +14,39 @@
 #include "bcast/source.h"
 
 struct transfer {
-	enum schedule_kind kind;  /* kind, size and chunk_size: the same on all ranks */
+	/* The same on all ranks. */
+	enum schedule_kind kind;
+	int readers;              /* 0 is 1 */
 	uint64_t size;            /* bytes */
 	uint32_t chunk_size;      /* bytes; chunk_size_for(size) */
-	struct source *source;    /* rank 0's, open unless `earlier` says why not; NULL elsewhere */
+	/* NULL, or a byte a chunk: not 0 where the landing file of every rank has that chunk. */
+	const uint8_t *known;
+
+	/* This rank's. */
+	struct source *source;    /* of the readers (transfer_reads()), open unless `earlier` says why
+				     not; NULL elsewhere */
 	int fd;                   /* where it lands; -1: nowhere, an error if size > 0 */
+	/* MANIFEST_HASH_SIZE bytes a chunk: what the file must be.  NULL: not known.  Needed at the readers, and
+	 * everywhere with `known`. */
+	const uint8_t *hashes;
+	/* Readers': the chunks that go first, in that order; may name all readers'. */
+	const uint64_t *order;
+	size_t order_count;
 	/* What failed on this rank before, if anything: all ranks fail with it. */
 	struct err earlier;
 	int earlier_exit_code;
+	bool no_threads;          /* reading and hashing stop the network */
+	bool seal;                /* nobody can write to the landing file afterwards */
 	/* Events, as in engine.h. */
-	void (*arrived)(void *context, uint64_t chunk, char *bytes, size_t len);
+	void (*arrived)(void *context, uint64_t chunk);
+	bool (*wanted)(void *context, uint64_t *chunk);
 	void (*progress)(void *context, uint64_t bytes);
+	void (*received)(void *context, uint64_t chunk, char *bytes, size_t len);
 	void *context;
 };
+
+/* Is this rank a reader? */
+bool transfer_reads(const struct session *session, enum schedule_kind kind, int readers);
 
 /* Collective.  0: every rank has it; fills in done->bytes, digest and the durations from land_ns
  * on.  Else -errno and *failed, the same on all ranks unless the session is broken. */

@@ -55,13 +55,12 @@ static void test_reads_all(void **state)
 	struct source source;
 	struct err err = ERR_NONE;
 	char got[SIZE];
-	ssize_t some;
 	assert_int_equal(source_open(fixture->file, &source, &err), 0);
 	assert_int_equal(source.size, SIZE);
-	while ((some = source_read(&source, got, 777, &err)) > 0)
-		;
-	assert_int_equal(some, 0);
-	assert_int_equal(source.offset, SIZE);
+	assert_int_equal(source_read(&source, 7000, got + 7000, 3000, &err), 0);
+	assert_int_equal(source_read(&source, 0, got, 7000, &err), 0);
+	assert_int_equal(source_read(&source, SIZE, got, 0, &err), 0);
+	assert_int_equal(source.read_bytes, SIZE);
 	assert_memory_equal(got, fixture->bytes, SIZE);
 	assert_int_equal(source_check_unchanged(&source, &err), 0);
 	source_close(&source);
@@ -87,9 +86,9 @@ static void test_truncated(void **state)
 	struct err err = ERR_NONE;
 	char got[SIZE];
 	assert_int_equal(source_open(fixture->file, &source, &err), 0);
-	assert_int_equal(source_read(&source, got, 5000, &err), 5000);
-	assert_int_equal(truncate(fixture->file, 5000), 0);
-	assert_int_equal(source_read(&source, got, 5000, &err), -ENODATA);
+	assert_int_equal(source_read(&source, 0, got, 5000, &err), 0);
+	assert_int_equal(truncate(fixture->file, 6000), 0);
+	assert_int_equal(source_read(&source, 5000, got, 5000, &err), -ENODATA);
 	assert_non_null(strstr(err.text, "truncated"));
 	source_close(&source);
 }
@@ -106,6 +105,37 @@ static void test_touched(void **state)
 	source_close(&source);
 }
 
+static void test_readers(void **state)
+{
+	(void)state;
+	enum { LUSTRE = 0x0bd00bd0, NFS = 0x6969 };
+	static const struct {
+		struct source_place place;
+		int nodes;
+		uint64_t size;
+		int readers;
+		bool advice;
+	} rows[] = {
+		{{NFS, 0}, 1000, 10ull << 30, 1, false},
+		{{0, 0}, 1000, 10ull << 30, 1, false},
+		{{LUSTRE, 8}, 1000, 10ull << 30, 8, false},
+		{{LUSTRE, 0}, 1000, 10ull << 30, 8, false},
+		{{LUSTRE, 4}, 1000, 10ull << 30, 4, false},
+		{{LUSTRE, 1}, 1000, 10ull << 30, 1, true},
+		{{LUSTRE, 1}, 1000, 10ull << 20, 1, false},
+		{{LUSTRE, INT_MAX}, 8, 10ull << 30, 2, false},
+		{{LUSTRE, 8}, 2, 10ull << 30, 1, false},
+		{{LUSTRE, 8}, 1000, 600ull << 20, 2, false},
+		{{LUSTRE, 8}, 1000, 0, 1, false},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *advice;
+		assert_int_equal(source_readers(&rows[i].place, rows[i].nodes, rows[i].size, &advice),
+				 rows[i].readers);
+		assert_int_equal(advice != NULL, rows[i].advice);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +143,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_touched, set_up, tear_down),
+		cmocka_unit_test(test_readers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
  *	bcast_transfer_check DIR [large]
  *
  * Each case is a row: size, chunk size, what goes wrong where, and the failure that all ranks must
- * see.  Damage is done by the `arrived` event, which comes before a chunk is hashed and sent on.
+ * see.  Damage is done by the `received` event, which comes before a chunk is verified and sent on.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -16,57 +16,93 @@
 #include <unistd.h>
 
 #include "bcast/chunk.h"
+#include "bcast/manifest.h"
 #include "bcast/transfer.h"
 #include "common/cleanup.h"
 #include "common/exitcode.h"
 
-enum harm { HARM_NONE, HARM_FLIP, HARM_TRUNCATE, HARM_TOUCH, HARM_NO_FILE, HARM_EARLIER };
+enum harm { HARM_NONE, HARM_FLIP, HARM_TRUNCATE, HARM_TOUCH, HARM_NO_FILE, HARM_EARLIER, HARM_SLOW };
+
+enum { RAISE = 1, ORDER = 2, KNOWN = 4, HASHES = 8, WRONG_HASH = 16, NO_THREADS = 32 };
 
 struct check {
 	const char *name;
 	uint64_t size;
 	uint32_t chunk_size;
+	enum schedule_kind kind;
+	int readers;
+	unsigned flags;
 	enum harm harm;
 	int rank;         /* where the harm is done; needs that many ranks */
 	uint64_t chunk;   /* when that chunk arrived there */
+	int times;        /* HARM_FLIP: as often; HARM_SLOW: ms a chunk */
 	int number;       /* the errno of the failure, 0: none */
 	int exit_code;
 	const char *text; /* in the failure */
 };
 
+#define CHAIN SCHEDULE_CHAIN
+#define TREE SCHEDULE_TWO_TREE
+#define GOOD HARM_NONE, 0, 0, 0, 0, 0, ""
+
 static const struct check checks[] = {
-	{"empty", 0, 1000, HARM_NONE, 0, 0, 0, 0, ""},
-	{"one byte", 1, 1000, HARM_NONE, 0, 0, 0, 0, ""},
-	{"chunk - 1", 999, 1000, HARM_NONE, 0, 0, 0, 0, ""},
-	{"chunk", 1000, 1000, HARM_NONE, 0, 0, 0, 0, ""},
-	{"chunk + 1", 1001, 1000, HARM_NONE, 0, 0, 0, 0, ""},
-	{"a byte a chunk", 1500, 1, HARM_NONE, 0, 0, 0, 0, ""},
-	{"many small chunks", 5000001, 1000, HARM_NONE, 0, 0, 0, 0, ""},
-	{"chunks above a slice", 9000001, 1 << 20, HARM_NONE, 0, 0, 0, 0, ""},
-	{"large chunks", 37 << 20, 16 << 20, HARM_NONE, 0, 0, 0, 0, ""},
-	{"damage at rank 1", 300000, 1000, HARM_FLIP, 1, 123, EBADMSG, EXITCODE_NODE,
-	 "chunk 123 of 300 (1000 bytes at 123000) arrived damaged from rank 0"},
-	{"damage in the last chunk", 299001, 1000, HARM_FLIP, 1, 299, EBADMSG, EXITCODE_NODE,
-	 "chunk 299 of 300 (1 bytes"},
-	{"damage at rank 2", 300000, 1000, HARM_FLIP, 2, 5, EBADMSG, EXITCODE_NODE,
-	 "arrived damaged from rank 1"},
-	{"truncated while read", 9000000, 1000, HARM_TRUNCATE, 0, 50, ENODATA, EXITCODE_IMAGE,
-	 "was truncated while it was read"},
-	{"changed while read", 9000000, 1000, HARM_TOUCH, 0, 50, ESTALE, EXITCODE_IMAGE,
+	{"empty", 0, 1000, CHAIN, 1, 0, GOOD},
+	{"one byte", 1, 1000, CHAIN, 1, 0, GOOD},
+	{"chunk - 1", 999, 1000, CHAIN, 1, 0, GOOD},
+	{"chunk", 1000, 1000, CHAIN, 1, 0, GOOD},
+	{"chunk + 1", 1001, 1000, CHAIN, 1, 0, GOOD},
+	{"a byte a chunk", 1500, 1, CHAIN, 1, 0, GOOD},
+	{"many small chunks", 5000001, 1000, CHAIN, 1, 0, GOOD},
+	{"large chunks", 37 << 20, 16 << 20, CHAIN, 1, 0, GOOD},
+	{"no threads", 9000001, 1 << 18, CHAIN, 1, NO_THREADS, GOOD},
+	{"two trees: empty", 0, 1000, TREE, 1, 0, GOOD},
+	{"two trees: one byte", 1, 1000, TREE, 1, 0, GOOD},
+	{"two trees", 5000001, 1000, TREE, 1, 0, GOOD},
+	{"two readers: one byte", 1, 1000, CHAIN, 2, 0, GOOD},
+	{"two readers", 3000001, 1000, CHAIN, 2, 0, GOOD},
+	{"two readers, two trees", 3000001, 1000, TREE, 2, 0, GOOD},
+	{"a reader a rank", 3000001, 1000, TREE, 16, 0, GOOD},
+	{"an order", 3000001, 1000, CHAIN, 1, ORDER, GOOD},
+	{"an order, readers, trees", 3000001, 1000, TREE, 3, ORDER, GOOD},
+	{"raised at random", 3000001, 1000, CHAIN, 1, RAISE, GOOD},
+	{"raised at random, readers, trees", 3000001, 1000, TREE, 2, RAISE | ORDER, GOOD},
+	{"hashes known", 300001, 1000, TREE, 2, HASHES, GOOD},
+	{"chunks known", 300001, 1000, TREE, 2, HASHES | KNOWN | RAISE, GOOD},
+	{"the file is not what is known of it", 300001, 1000, CHAIN, 1, HASHES | WRONG_HASH, HARM_NONE, 0, 0,
+	 0, EBADMSG, EXITCODE_IMAGE, "are not what its sidecar says"},
+	{"damage once", 300000, 1000, CHAIN, 1, 0, HARM_FLIP, 1, 123, 1, 0, 0, ""},
+	{"damage in the last chunk", 299001, 1000, CHAIN, 1, 0, HARM_FLIP, 1, 299, 1, 0, 0, ""},
+	{"damage once, two trees", 300000, 1000, TREE, 1, 0, HARM_FLIP, 2, 123, 1, 0, 0, ""},
+	{"damage twice: the reader helps", 300000, 1000, CHAIN, 1, 0, HARM_FLIP, 2, 5, 2, 0, 0, ""},
+	{"damage on a reader's link", 300000, 1000, CHAIN, 1, 0, HARM_FLIP, 1, 123, 9, EBADMSG,
+	 EXITCODE_NODE, "chunk 123 of 300 (1000 bytes at 123000) arrived damaged from rank 0 again and again; "
+	 "have the link to node "},
+	{"damage on a link", 300000, 1000, CHAIN, 1, 0, HARM_FLIP, 2, 5, 9, EBADMSG, EXITCODE_NODE,
+	 "arrived damaged from rank 1 again and again; have the link to node "},
+	{"damage on a link, readers, trees", 300000, 1000, TREE, 2, 0, HARM_FLIP, 1, 6, 9, EBADMSG,
+	 EXITCODE_NODE, "arrived damaged from rank "},
+	{"truncated while read", 9000000, 1000, CHAIN, 1, 0, HARM_TRUNCATE, 0, 50, 0, ENODATA,
+	 EXITCODE_IMAGE, "was truncated while it was read"},
+	{"truncated while read by two", 9000000, 1000, TREE, 2, 0, HARM_TRUNCATE, 0, 50, 0, ENODATA,
+	 EXITCODE_IMAGE, "was truncated while it was read"},
+	{"changed while read", 9000000, 1000, CHAIN, 1, 0, HARM_TOUCH, 0, 50, 0, ESTALE, EXITCODE_IMAGE,
 	 "was changed while it was read"},
-	{"no place to land", 5000, 1000, HARM_NO_FILE, 1, 0, EBADF, EXITCODE_SETUP,
+	{"no place to land", 5000, 1000, CHAIN, 1, 0, HARM_NO_FILE, 1, 0, 0, EBADF, EXITCODE_SETUP,
 	 "no file to put it into"},
-	{"failed before", 5000, 1000, HARM_EARLIER, 1, 0, EXDEV, 42, "something earlier"},
-	{"good after all that", 300000, 1000, HARM_NONE, 0, 0, 0, 0, ""},
+	{"failed before", 5000, 1000, CHAIN, 1, 0, HARM_EARLIER, 1, 0, 0, EXDEV, 42, "something earlier"},
+	{"good after all that", 300000, 1000, CHAIN, 1, 0, GOOD},
 };
 
-static const struct check large = {"3 GB", 3000000001ull, 4 << 20, HARM_NONE, 0, 0, 0, 0, ""};
+static const struct check large = {"3 GB", 3000000001ull, 4 << 20, CHAIN, 1, 0, GOOD};
 
 struct run {
 	const struct check *check;
 	struct session *session;
 	const char *path;
+	char *landed;      /* the landing file, read-only */
 	uint64_t arrived;
+	int harmed;
+	unsigned seed;
 };
 
 static _Noreturn void die(const struct run *run, const char *what)
@@ -110,19 +146,54 @@ static void touch(const char *path)
 	utimensat(AT_FDCWD, path, times, 0);
 }
 
-static void on_arrived(void *context, uint64_t chunk, char *bytes, size_t len)
+static bool strikes(const struct run *run, uint64_t chunk)
+{
+	return run->check->rank == run->session->rank && run->check->chunk == chunk;
+}
+
+/* Before it is verified: what happens on the way. */
+static void on_received(void *context, uint64_t chunk, char *bytes, size_t len)
 {
 	struct run *run = context;
-	const struct check *check = run->check;
-	run->arrived++;
-	if (check->rank != run->session->rank || check->chunk != chunk)
-		return;
-	if (check->harm == HARM_FLIP)
+	if (strikes(run, chunk) && run->check->harm == HARM_FLIP && run->harmed++ < run->check->times)
 		bytes[len / 2] ^= 1;
-	else if (check->harm == HARM_TRUNCATE)
+	if (run->check->harm == HARM_SLOW && run->check->rank == run->session->rank)
+		usleep((useconds_t)run->check->times * 1000);
+}
+
+/* What may be read from now on must be right from now on. */
+static void check_chunk(const struct run *run, uint64_t chunk)
+{
+	uint64_t at = chunk * run->check->chunk_size, size = run->check->size;
+	for (uint64_t i = at; i < at + run->check->chunk_size && i < size; i++) {
+		uint64_t word = (i / 8 + 1) * 0x9e3779b97f4a7c15ull;
+		if (run->landed[i] != ((const char *)&word)[i % 8])
+			die(run, "a chunk that had arrived was not right");
+	}
+}
+
+static void on_arrived(void *context, uint64_t chunk)
+{
+	struct run *run = context;
+	run->arrived++;
+	if (run->landed != NULL)
+		check_chunk(run, chunk);
+	if (!strikes(run, chunk))
+		return;
+	if (run->check->harm == HARM_TRUNCATE)
 		(void)!truncate(run->path, 100);
-	else if (check->harm == HARM_TOUCH)
+	else if (run->check->harm == HARM_TOUCH)
 		touch(run->path);
+}
+
+/* Now and then any chunk at all. */
+static bool on_wanted(void *context, uint64_t *chunk)
+{
+	struct run *run = context;
+	if (rand_r(&run->seed) % 3 != 0)
+		return false;
+	*chunk = (uint64_t)rand_r(&run->seed) % (run->check->size / run->check->chunk_size + 3);
+	return true;
 }
 
 static void check_content(const struct run *run, int fd)
@@ -160,43 +231,123 @@ static void check_outcome(const struct run *run, int rc, const struct bcast_fail
 		die(run, got);
 }
 
+/* What the case knows beforehand. */
+struct facts {
+	uint8_t *hashes, *known;
+	uint64_t *order;
+};
+
+static void make_facts(const struct check *check, const struct chunk_layout *layout,
+		       struct facts *facts)
+{
+	static uint64_t words[BLOCK / 8];
+	facts->hashes = calloc(layout->count, MANIFEST_HASH_SIZE);
+	facts->known = calloc(layout->count, 1);
+	facts->order = calloc(layout->count, sizeof *facts->order);
+	fill_block(0, words);
+	for (uint64_t i = 0; i < layout->count; i++) {
+		if (check->flags & HASHES)
+			manifest_hash((char *)words + chunk_offset(layout, i), chunk_length(layout, i),
+				      facts->hashes + i * MANIFEST_HASH_SIZE);
+		facts->known[i] = i % 3 == 1;
+		facts->order[i] = (i * 7919) % layout->count;
+	}
+	if (check->flags & WRONG_HASH)
+		facts->hashes[40 * MANIFEST_HASH_SIZE] ^= 1;
+}
+
+static void free_facts(struct facts *facts)
+{
+	free(facts->hashes);
+	free(facts->known);
+	free(facts->order);
+}
+
+/* The landing file, with what is known to be in it; mapped once more, for looks from outside. */
+static int make_landing(struct run *run, const struct chunk_layout *layout,
+			const struct facts *facts)
+{
+	static uint64_t words[BLOCK / 8];
+	int fd = memfd_create("check", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0 || ftruncate(fd, (off_t)layout->size) < 0)
+		die(run, "memfd");
+	fill_block(0, words);
+	for (uint64_t i = 0; (run->check->flags & KNOWN) && i < layout->count; i++)
+		if (facts->known[i] &&
+		    pwrite(fd, (char *)words + chunk_offset(layout, i), chunk_length(layout, i),
+			   (off_t)chunk_offset(layout, i)) < 0)
+			die(run, "pwrite");
+	if (layout->size > 0 && layout->size < 100000000)
+		run->landed = mmap(NULL, layout->size, PROT_READ, MAP_SHARED, fd, 0);
+	return fd;
+}
+
 static void run_check(struct session *session, const struct check *check, const char *path)
 {
-	struct run run = {.check = check, .session = session, .path = path};
+	struct run run = {.check = check, .session = session, .path = path,
+			  .seed = (unsigned)session->rank + 1};
 	struct source source = {.fd = -1};
+	struct chunk_layout layout;
+	struct facts facts;
 	struct bcast_done done;
 	struct bcast_failed failed = {0};
 	if (check->rank >= session->size)
 		return;
 	bool here = check->rank == session->rank;
-	AUTO_FD int fd = memfd_create("check", MFD_CLOEXEC);
+	chunk_layout_make(check->size, check->chunk_size, &layout, NULL);
+	make_facts(check, &layout, &facts);
+	AUTO_FD int fd = make_landing(&run, &layout, &facts);
 	struct transfer transfer = {
-		.kind = SCHEDULE_CHAIN,
+		.kind = check->kind,
+		.readers = check->readers,
 		.size = check->size,
 		.chunk_size = check->chunk_size,
 		.fd = here && check->harm == HARM_NO_FILE ? -1 : fd,
+		.hashes = check->flags & HASHES ? facts.hashes : NULL,
+		.known = check->flags & KNOWN ? facts.known : NULL,
+		.order = check->flags & ORDER ? facts.order : NULL,
+		.order_count = check->flags & ORDER ? layout.count : 0,
+		.no_threads = check->flags & NO_THREADS,
+		.seal = true,
 		.arrived = on_arrived,
+		.wanted = check->flags & RAISE ? on_wanted : NULL,
+		.received = on_received,
 		.context = &run,
 	};
 	if (here && check->harm == HARM_EARLIER) {
 		transfer.earlier_exit_code = 42;
 		err_set(&transfer.earlier, EXDEV, "something earlier");
 	}
-	if (session->rank == 0) {
+	if (session->rank == 0)
 		make_source(&run);
+	MPI_Barrier(MPI_COMM_WORLD);
+	if (transfer_reads(session, check->kind, check->readers)) {
 		if (source_open(path, &source, &failed.err) < 0)
 			die(&run, failed.err.text);
 		transfer.source = &source;
 	}
+	MPI_Barrier(MPI_COMM_WORLD);
 	int rc = transfer_run(session, &transfer, &done, &failed);
 	check_outcome(&run, rc, &failed);
 	if (rc == 0) {
-		struct chunk_layout layout;
-		chunk_layout_make(check->size, check->chunk_size, &layout, NULL);
 		check_content(&run, fd);
 		if (run.arrived != layout.count || done.bytes != check->size)
 			die(&run, "not every chunk once");
+		if (fcntl(fd, F_GET_SEALS) != (F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL |
+					       (run.landed == NULL ? F_SEAL_WRITE : 0)))
+			die(&run, "not sealed");
+		uint64_t read = 0;
+		MPI_Allreduce(&(uint64_t){source.read_bytes}, &read, 1, MPI_UINT64_T, MPI_SUM,
+			      MPI_COMM_WORLD);
+		uint64_t saved = 0;
+		for (uint64_t i = 0; transfer.known != NULL && i < layout.count; i++)
+			saved += facts.known[i] ? chunk_length(&layout, i) : 0;
+		if (read != check->size - saved)
+			die(&run, "not every byte read once");
 	}
+	if (run.landed != NULL)
+		munmap(run.landed, layout.size);
+	free_facts(&facts);
 	source_close(&source);
 }
 
