@@ -205,7 +205,16 @@ static int add_swap_mounts(const struct abi_decision *decision, struct plan *pla
 
 static int swap_mpi(struct making *making, struct plan *plan, struct err *err)
 {
-	if (making->options->mpi != MPI_HOST)
+	static const struct {
+		enum abi_wish wish;
+		const char *option;
+	} wishes[] = {
+		[MPI_HOST] = {ABI_WISH_MPI, "--mpi host"},
+		[MPI_FABRIC] = {ABI_WISH_FABRIC, "--mpi fabric"},
+		[MPI_AUTO] = {ABI_WISH_BEST, "--mpi auto"},
+	};
+	enum mpi_choice choice = making->options->mpi;
+	if (choice == MPI_CONTAINER)
 		return 0;
 	struct image_index *index = NULL;
 	enum index_origin origin;
@@ -215,18 +224,22 @@ static int swap_mpi(struct making *making, struct plan *plan, struct err *err)
 	if (rc < 0)
 		return rc;
 	struct abi_request request = {
+		.wish = wishes[choice].wish,
 		.index = index,
 		.mpi_path = making->options->mpi_path,
 		.search_path = rank_env_get(making->environment, "PATH"),
 		.library_path = rank_env_get(making->environment, "LD_LIBRARY_PATH"),
+		.rank_library_path = rank_env_get(plan->environment, "LD_LIBRARY_PATH"),
 	};
 	rc = abi_decide(&request, &making->decision, err);
 	image_index_free(&index);
 	if (rc < 0)
-		return err_prefix(err, "--mpi host");
+		return err_prefix(err, "%s", wishes[choice].option);
 	if (making->decision->verdict == ABI_REFUSE)
-		return err_set(err, ENOTSUP, "--mpi host: %s; %s", making->decision->why,
-			       making->decision->ways_out);
+		return err_set(err, ENOTSUP, "%s: %s; %s", wishes[choice].option,
+			       making->decision->why, making->decision->ways_out);
+	if (making->decision->verdict == ABI_OWN)
+		return 0;
 	rc = add_swap_environment(making, plan, err);
 	return rc < 0 ? rc : add_swap_mounts(making->decision, plan, err);
 }

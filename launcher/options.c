@@ -83,9 +83,11 @@ const struct opt options_table[] = {
 	 "cmpi-imgfs: the kernel's squashfs always has the whole image."},
 	{OPTION_PROFILE_RECORD, OPT_VALUE, "--profile-record", "FILE",
 	 "Write to FILE what the first node reads of the image, in order, for cmpi image optimize."},
-	{OPTION_MPI, OPT_VALUE, "--mpi", "host|container",
-	 "Whose MPI library the ranks load: the image's own (default), or the host's of the same "
-	 "family in its place, or a refusal with the reason if that does not fit."},
+	{OPTION_MPI, OPT_VALUE, "--mpi", "auto|host|fabric|container|PATH",
+	 "Whose MPI library the ranks load. container: the image's own (default). host: the host's of "
+	 "the same ABI in its place. fabric: the image's own over the host's libfabric. Both are refused "
+	 "with the reason if that does not fit. auto: the first of host, fabric and container that fits. "
+	 "PATH (with a slash): host, and that one, as with --mpi-path."},
 	{OPTION_MPI_PATH, OPT_VALUE, "--mpi-path", "DIR",
 	 "Look for the host's MPI there first: its prefix, directory or library."},
 
@@ -122,7 +124,8 @@ struct choice {
 };
 
 static const struct choice mpi_choices[] = {
-	{"host", MPI_HOST}, {"container", MPI_CONTAINER}, {NULL, 0}};
+	{"auto", MPI_AUTO}, {"host", MPI_HOST}, {"fabric", MPI_FABRIC}, {"container", MPI_CONTAINER},
+	{NULL, 0}};
 static const struct choice mount_choices[] = {{"auto", MOUNT_CHOICE_AUTO},
 					      {"fuse", MOUNT_CHOICE_FUSE},
 					      {"kernel", MOUNT_CHOICE_KERNEL},
@@ -174,6 +177,15 @@ static void be_more_verbose(struct options *options)
 	options->level = options->level < LOG_LEVEL_VERBOSE ? LOG_LEVEL_VERBOSE : LOG_LEVEL_DEBUG;
 }
 
+static int apply_mpi(struct options *o, const char *value, struct err *err)
+{
+	if (strchr(value, '/') == NULL)
+		return CHOOSE("--mpi", mpi_choices, value, &o->mpi, err);
+	o->mpi = MPI_HOST;
+	o->mpi_path = value;
+	return 0;
+}
+
 /* Options that are about how many, where and what; the others are in apply(). */
 static int apply_value(struct options *o, const struct opt *option, const char *value,
 		       struct err *err)
@@ -190,7 +202,7 @@ static int apply_value(struct options *o, const struct opt *option, const char *
 	case OPTION_MPI_PATH: o->mpi_path = value; return 0;
 	case OPTION_VOLUME: return append(&o->volumes, &o->volume_count, value, err);
 	case OPTION_ENV: return append(&o->exports, &o->export_count, value, err);
-	case OPTION_MPI: return CHOOSE("--mpi", mpi_choices, value, &o->mpi, err);
+	case OPTION_MPI: return apply_mpi(o, value, err);
 	case OPTION_MOUNT: return CHOOSE("--mount", mount_choices, value, &o->mount, err);
 	case OPTION_EARLY_START:
 		return CHOOSE("--early-start", early_choices, value, &o->early, err);

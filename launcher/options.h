@@ -13,7 +13,7 @@
 #include "common/log.h"
 #include "common/opt.h"
 
-enum mpi_choice { MPI_CONTAINER, MPI_HOST };
+enum mpi_choice { MPI_CONTAINER, MPI_HOST, MPI_FABRIC, MPI_AUTO };
 enum mount_choice { MOUNT_CHOICE_AUTO, MOUNT_CHOICE_FUSE, MOUNT_CHOICE_KERNEL };
 enum bind_choice { BIND_CHOICE_DEFAULT, BIND_CHOICE_CORE, BIND_CHOICE_NUMA, BIND_CHOICE_NONE };
 enum early_choice { EARLY_AUTO, EARLY_OFF };

@@ -1,9 +1,12 @@
 /*
  * decide.c - the decision of the MPI swap, from request to value (decide.h).
  *
- * Flow: index of the image → gate of the image → the host's MPI and its closure →
+ * Flow, for the host's MPI: index of the image → gate of the image → the host's MPI and its closure →
  * gate of symbols → choices → gate of versions → effects → proof.  The first that
  * refuses ends it; a refusal has no effects.
+ *
+ * The fabric has a gate of its own and the same end; of several levels the first that is not
+ * refused is taken, and the others are noted with their reasons.
  *
  * Invariant: nothing is run, mounted or changed here; the decision holds copies.
  */
@@ -15,30 +18,6 @@
 
 #include "common/cleanup.h"
 #include "mpi-abi/decide_private.h"
-
-static const char *const reason_names[] = {
-	[ABI_REASON_NONE] = "none",
-	[ABI_REASON_NO_MPI] = "no-mpi",
-	[ABI_REASON_STATIC] = "static",
-	[ABI_REASON_MUSL] = "musl",
-	[ABI_REASON_MACHINE] = "machine",
-	[ABI_REASON_TWO_FAMILIES] = "two-families",
-	[ABI_REASON_NO_HOST_MPI] = "no-host-mpi",
-	[ABI_REASON_FAMILY] = "family",
-	[ABI_REASON_GENERATION] = "generation",
-	[ABI_REASON_SYMBOL] = "symbol",
-	[ABI_REASON_COPY_SIZE] = "copy-size",
-	[ABI_REASON_VERSION] = "version",
-	[ABI_REASON_LOST] = "lost",
-	[ABI_REASON_MIXED] = "mixed",
-	[ABI_REASON_HOST_LIBRARY] = "host-library",
-};
-
-const char *abi_reason_name(enum abi_reason reason)
-{
-	size_t index = (size_t)reason;
-	return index < sizeof reason_names / sizeof *reason_names ? reason_names[index] : "?";
-}
 
 int deciding_no_memory(struct deciding *deciding)
 {
@@ -105,30 +84,29 @@ static void read_image_cache(struct deciding *deciding)
 		deciding->image_cache = (struct ldcache){0};
 }
 
-static int run_steps(struct deciding *deciding)
-{
-	static int (*const steps[])(struct deciding *) = {
-		gate_image, gate_host, gate_symbols, choices_make, gate_versions, effects_make,
-		proof_make,
-	};
-	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < sizeof steps / sizeof *steps; i++)
-		rc = steps[i](deciding);
-	return rc < 0 ? rc : 0;
-}
+/* What each level goes through. */
+static int (*const steps[ABI_LEVEL_COUNT][8])(struct deciding *deciding) = {
+	[ABI_LEVEL_MPI] = {gate_image, gate_host, gate_symbols, choices_make, gate_versions, effects_make,
+			   proof_make},
+	[ABI_LEVEL_FABRIC] = {gate_image, gate_fabric, choices_make, gate_versions, effects_make,
+			      proof_make},
+	[ABI_LEVEL_OWN] = {gate_image},
+};
 
-int abi_decide(const struct abi_request *request, struct abi_decision **out, struct err *err)
+static int decide_level(const struct abi_request *request, enum abi_level level,
+			struct abi_decision **out, struct err *err)
 {
-	struct deciding deciding = {.request = request, .index = request->index, .err = err};
+	struct deciding deciding = {.request = request, .index = request->index, .level = level, .err = err};
 	struct abi_decision *decision = calloc(1, sizeof *decision);
 	if (!decision)
 		return err_set(err, ENOMEM, "no memory to decide about the MPI");
 	deciding.decision = decision;
+	decision->level = level;
 	int rc = host_open(request->host_root, request->library_path, &deciding.host, err);
-	if (rc == 0) {
+	if (rc == 0)
 		read_image_cache(&deciding);
-		rc = run_steps(&deciding);
-	}
+	for (size_t i = 0; rc == 0 && steps[level][i]; i++)
+		rc = steps[level][i](&deciding);
 	free(deciding.choices);
 	ldcache_free(&deciding.image_cache);
 	closure_free(&deciding.closure);
@@ -142,6 +120,64 @@ int abi_decide(const struct abi_request *request, struct abi_decision **out, str
 	return 0;
 }
 
+/* The image's own, with what was learned of it; that the image has no MPI is no refusal. */
+static void become_own(struct abi_decision *decision)
+{
+	decision->verdict = ABI_OWN;
+	decision->level = ABI_LEVEL_OWN;
+	decision->reason = ABI_REASON_NONE;
+	free(take_ptr(&decision->why));
+	free(take_ptr(&decision->ways_out));
+}
+
+/* Notes in `better` why `worse` was not taken; frees `worse` and what it had noted itself. */
+static void take_attempts(struct abi_decision *better, struct abi_decision *take_worse)
+{
+	for (size_t i = 0; i < take_worse->attempt_count; i++)
+		better->attempts[better->attempt_count++] = take_worse->attempts[i];
+	take_worse->attempt_count = 0;
+	better->attempts[better->attempt_count++] = (struct abi_attempt){
+		.level = take_worse->level,
+		.reason = take_worse->reason,
+		.why = take_ptr(&take_worse->why),
+		.ways_out = take_ptr(&take_worse->ways_out),
+		.host_path = take_ptr(&take_worse->host_path),
+	};
+	abi_decision_free(&take_worse);
+}
+
+static int decide_best(const struct abi_request *request, struct abi_decision **out, struct err *err)
+{
+	struct abi_decision *best = NULL;
+	for (int level = ABI_LEVEL_MPI; level < ABI_LEVEL_COUNT; level++) {
+		struct abi_decision *decision = NULL;
+		int rc = decide_level(request, (enum abi_level)level, &decision, err);
+		if (rc < 0) {
+			abi_decision_free(&best);
+			return rc;
+		}
+		if (level == ABI_LEVEL_OWN)
+			become_own(decision);
+		if (best)
+			take_attempts(decision, best);
+		best = decision;
+		if (best->verdict != ABI_REFUSE)
+			break;
+	}
+	*out = best;
+	return 0;
+}
+
+int abi_decide(const struct abi_request *request, struct abi_decision **out, struct err *err)
+{
+	switch (request->wish) {
+	case ABI_WISH_MPI: return decide_level(request, ABI_LEVEL_MPI, out, err);
+	case ABI_WISH_FABRIC: return decide_level(request, ABI_LEVEL_FABRIC, out, err);
+	case ABI_WISH_BEST: break;
+	}
+	return decide_best(request, out, err);
+}
+
 void abi_decision_free(struct abi_decision **where)
 {
 	struct abi_decision *decision = *where;
@@ -149,48 +185,24 @@ void abi_decision_free(struct abi_decision **where)
 	if (!decision)
 		return;
 	effects_free(decision);
+	for (size_t i = 0; i < decision->consumer_count; i++) {
+		free(decision->consumers[i].path);
+		free(decision->consumers[i].needs);
+	}
+	for (size_t i = 0; i < decision->attempt_count; i++) {
+		free(decision->attempts[i].why);
+		free(decision->attempts[i].ways_out);
+		free(decision->attempts[i].host_path);
+	}
+	free(decision->consumers);
 	free(decision->why);
 	free(decision->ways_out);
 	free(decision->family);
 	free(decision->image_version);
 	free(decision->host_version);
 	free(decision->host_path);
+	free(decision->found_by);
+	free(decision->image_library);
 	free(decision->libc_for);
 	free(decision);
-}
-
-static void print_effects(const struct abi_decision *decision, struct buf *out)
-{
-	for (size_t i = 0; i < decision->hide_count; i++)
-		buf_printf(out, "hide %s\n", decision->hides[i]);
-	for (size_t i = 0; i < decision->bind_count; i++) {
-		const struct abi_bind *bind = &decision->binds[i];
-		buf_printf(out, "bind %s %s %s%s\n", bind->directory ? "dir" : "file", bind->source,
-			   bind->target, bind->exists ? "" : " new");
-	}
-	for (size_t i = 0; i < decision->file_count; i++)
-		buf_printf(out, "file %s %zu bytes%s\n", decision->files[i].target,
-			   decision->files[i].len, decision->files[i].exists ? "" : " new");
-	for (size_t i = 0; i < decision->drop_count; i++)
-		buf_printf(out, "drop %s\n", decision->drops[i].name);
-	for (size_t i = 0; i < decision->set_count; i++)
-		buf_printf(out, "set %s=%s\n", decision->sets[i].name, decision->sets[i].value);
-}
-
-void abi_decision_print(const struct abi_decision *decision, bool every, struct buf *out)
-{
-	if (decision->verdict == ABI_REFUSE) {
-		buf_printf(out, "refused (%s): %s; %s\n", abi_reason_name(decision->reason),
-			   decision->why, decision->ways_out);
-		return;
-	}
-	buf_printf(out, "%s %s → the host's %s (%zu program%s and librar%s, %zu binds, %zu proven)\n",
-		   decision->family, decision->image_version ? decision->image_version : "(none)",
-		   decision->host_path, decision->consumers, decision->consumers == 1 ? "" : "s",
-		   decision->consumers == 1 ? "y" : "ies", decision->bind_count, decision->proven);
-	if (decision->libc_for)
-		buf_printf(out, "%sthe host's glibc comes along: %s\n", every ? "" : "          ",
-			   decision->libc_for);
-	if (every)
-		print_effects(decision, out);
 }

@@ -1,5 +1,12 @@
 /*
- * decide.h - may the host's MPI take the place of the image's, and how?
+ * decide.h - whose MPI do the ranks load, and how is that brought about?
+ *
+ * The levels are tried from the best on; the first that passes its gates and the proof is taken:
+ *
+ *	ABI_LEVEL_MPI     the host's MPI of the same ABI (MPICH's, Open MPI's of one generation, or
+ *	                  the standard ABI of MPI 5: libmpi_abi) in place of the image's
+ *	ABI_LEVEL_FABRIC  the host's libfabric under the image's own MPI
+ *	ABI_LEVEL_OWN     the image's own, as it is
  *
  * A decision is a value: plain strings, nothing open, no reference to the image or
  * the host any more.  Making it reads the index of the image and files of the host, and runs nothing.  Carrying it out is
@@ -28,7 +35,12 @@ struct image_index;
 
 #define ABI_DIR "/.cmpirun/mpi"  /* new names in the container; the libraries are in ABI_DIR "/lib" */
 
-enum abi_verdict { ABI_SWAP, ABI_REFUSE };
+enum abi_verdict { ABI_SWAP, ABI_OWN, ABI_REFUSE };
+
+enum abi_level { ABI_LEVEL_MPI, ABI_LEVEL_FABRIC, ABI_LEVEL_OWN, ABI_LEVEL_COUNT };
+
+/* What the user wants: that level or a refusal, or the best that goes. */
+enum abi_wish { ABI_WISH_MPI, ABI_WISH_FABRIC, ABI_WISH_BEST };
 
 /* Why it is refused; ABI_REASON_NONE for a swap. The text says it in full. */
 enum abi_reason {
@@ -46,6 +58,7 @@ enum abi_reason {
 	ABI_REASON_VERSION,         /* a host library needs a newer library of the image */
 	ABI_REASON_LOST,            /* the proof: a library would not be found any more */
 	ABI_REASON_MIXED,           /* the proof: parts of the image's MPI would be loaded as well */
+	ABI_REASON_NO_FABRIC,       /* no libfabric in the image, or none on the host */
 	ABI_REASON_HOST_LIBRARY,    /* a library that the host's MPI needs is not on the host */
 };
 
@@ -66,16 +79,32 @@ struct abi_env {
 	char *value;  /* NULL in drops[] */
 };
 
+/* A level that was tried before, and why it was not taken. */
+struct abi_attempt {
+	enum abi_level level;
+	enum abi_reason reason;
+	char *why, *ways_out, *host_path;
+};
+
+struct abi_consumer {
+	char *path, *needs;   /* the library of the MPI that it needs: "libmpi.so.40" */
+};
+
 struct abi_decision {
 	enum abi_verdict verdict;
+	enum abi_level level;
 	enum abi_reason reason;
 	char *why;            /* one clause; NULL for a swap */
 	char *ways_out;       /* what the user may do; NULL for a swap */
 	char *family;         /* "MPICH", "Open MPI"; NULL when not known */
 	char *image_version;  /* "libmpich.so.12.2.2"; NULL when none */
-	char *host_version, *host_path;  /* NULL when none */
+	char *image_library;  /* its path; NULL when none */
+	char *host_version, *host_path, *found_by;  /* NULL when none */
 	char *libc_for;       /* "LIBRARY needs VERSION": why the host's glibc comes along; NULL: it does not */
-	size_t consumers;     /* ELF files of the image that link the MPI */
+	struct abi_consumer *consumers;  /* ELF files of the image that link the MPI */
+	size_t consumer_count;
+	struct abi_attempt attempts[ABI_LEVEL_COUNT];  /* with ABI_WISH_BEST */
+	size_t attempt_count;
 	size_t proven;        /* programs and libraries whose loading was tried on paper */
 	struct abi_bind *binds;
 	size_t bind_count;
@@ -88,6 +117,7 @@ struct abi_decision {
 };
 
 struct abi_request {
+	enum abi_wish wish;
 	const struct image_index *index; /* of the image */
 	const char *mpi_path;            /* --mpi-path: a prefix, a directory or a library; NULL: search */
 	const char *search_path;         /* the user's PATH; NULL: the usual directories */
@@ -103,9 +133,16 @@ int abi_decide(const struct abi_request *request, struct abi_decision **decision
 void abi_decision_free(struct abi_decision **decision);
 
 /* One line for --dry-run: "MPICH 12.2.2 → host's 12.2.2 at /usr/lib/…, 14 binds", or
- * "refused: WHY; WAYS OUT".  With `every` then a line for each effect. */
+ * "refused: WHY; WAYS OUT".  With `every` then a line for each level that was tried, consumer and effect. */
 void abi_decision_print(const struct abi_decision *decision, bool every, struct buf *out);
+/* All of it as one JSON object. */
+void abi_decision_print_json(const struct abi_decision *decision, struct buf *out);
+
+/* A line of a failed program's output, as ld.so says it, mapped back: what cmpirun had decided about the
+ * library that it names; false when it is no such line or the decision has no part in it. */
+bool abi_decision_explain_line(const struct abi_decision *decision, const char *line, struct buf *out);
 
 const char *abi_reason_name(enum abi_reason reason);
+const char *abi_level_name(enum abi_level level);
 
 #endif

@@ -27,6 +27,7 @@ struct choice {
 struct deciding {
 	const struct abi_request *request;
 	struct abi_decision *decision;
+	enum abi_level level;
 	const struct image_index *index;
 	struct host *host;
 	struct host_mpi mpi;
@@ -47,6 +48,8 @@ int deciding_no_memory(struct deciding *deciding);
 
 /* Does this binary count as a consumer of the family? */
 bool deciding_is_consumer(const struct deciding *deciding, const struct image_binary *binary);
+/* The library of the family that it uses, as it is NEEDED; NULL: none. */
+const char *deciding_used(const struct deciding *deciding, const struct image_binary *binary);
 /* What family does this NEEDED belong to in this image? */
 enum mpi_family deciding_family_of_needed(const struct deciding *deciding, const char *needed);
 /* The host's library in place of `soname` of the family; NULL when the host has none. */
@@ -56,6 +59,7 @@ const struct closure_library *deciding_counterpart(const struct deciding *decidi
 /* gates.c */
 int gate_image(struct deciding *deciding);     /* sets family, generation, machine */
 int gate_host(struct deciding *deciding);      /* sets mpi, closure */
+int gate_fabric(struct deciding *deciding);    /* gate_fabric.c; the same for libfabric */
 int gate_symbols(struct deciding *deciding);
 int gate_versions(struct deciding *deciding);  /* after the choices */
 

@@ -27,8 +27,13 @@
 #define CACHE_PATH "/etc/ld.so.cache"
 
 /* What the image set for its own MPI and fabric means nothing to the host's. */
-static const char *const dropped[] = {"OMPI_MCA_*", "OPAL_*", "PMIX_MCA_*", "UCX_*", "FI_*",
-				      "MPIR_CVAR_*", "MPICH_*", "I_MPI_*"};
+static const struct {
+	const char *name;
+	bool of_fabric;
+} dropped[] = {
+	{"OMPI_MCA_*", false}, {"OPAL_*", false},  {"PMIX_MCA_*", false},  {"UCX_*", false},
+	{"FI_*", true},        {"I_MPI_*", false}, {"MPIR_CVAR_*", false}, {"MPICH_*", false},
+};
 
 /* Where Open MPI and PMIx look for their components, in case they were told otherwise. */
 static const struct {
@@ -289,7 +294,8 @@ static int set_environment(struct deciding *deciding)
 {
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < sizeof dropped / sizeof *dropped; i++)
-		rc = env_add(deciding, dropped[i], NULL, 0);
+		if (deciding->level == ABI_LEVEL_MPI || dropped[i].of_fabric)
+			rc = env_add(deciding, dropped[i].name, NULL, 0);
 	for (size_t i = 0; rc == 0 && i < sizeof component_paths / sizeof *component_paths; i++) {
 		const char *found = NULL;
 		for (size_t k = 0; !found && k < deciding->closure->library_count; k++) {

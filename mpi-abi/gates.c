@@ -36,18 +36,23 @@ enum mpi_family deciding_family_of_needed(const struct deciding *deciding, const
 	return known ? MPI_FAMILY_NONE : mpi_family_of_name(needed);
 }
 
-/* Of which family does it use a public library? */
-static enum mpi_family family_used(const struct deciding *deciding,
-				   const struct image_binary *binary)
+const char *deciding_used(const struct deciding *deciding, const struct image_binary *binary)
 {
 	for (size_t i = 0; i < binary->elf.needed_count; i++) {
 		const char *needed = binary->elf.needed[i];
 		enum mpi_family family = deciding_family_of_needed(deciding, needed);
 		enum mpi_role role = mpi_role_of_name(family, needed);
 		if (family != MPI_FAMILY_NONE && role != MPI_ROLE_NONE && role != MPI_ROLE_INTERNAL)
-			return family;
+			return needed;
 	}
-	return MPI_FAMILY_NONE;
+	return NULL;
+}
+
+static enum mpi_family family_used(const struct deciding *deciding,
+				   const struct image_binary *binary)
+{
+	const char *used = deciding_used(deciding, binary);
+	return used ? deciding_family_of_needed(deciding, used) : MPI_FAMILY_NONE;
 }
 
 static bool is_module(const struct deciding *deciding, const char *path)
@@ -167,6 +172,23 @@ static void find_generation(struct deciding *deciding, const struct census *cens
 	}
 }
 
+static bool list_consumers(struct deciding *deciding)
+{
+	struct abi_decision *decision = deciding->decision;
+	decision->consumers = calloc(deciding->index->binary_count + 1, sizeof *decision->consumers);
+	for (size_t i = 0; decision->consumers && i < deciding->index->binary_count; i++) {
+		const struct image_binary *binary = &deciding->index->binaries[i];
+		if (!deciding_is_consumer(deciding, binary))
+			continue;
+		struct abi_consumer *consumer = &decision->consumers[decision->consumer_count++];
+		consumer->path = strdup(binary->path);
+		consumer->needs = strdup(deciding_used(deciding, binary));
+		if (!consumer->path || !consumer->needs)
+			return false;
+	}
+	return decision->consumers != NULL;
+}
+
 int gate_image(struct deciding *deciding)
 {
 	struct census census = {0};
@@ -176,23 +198,20 @@ int gate_image(struct deciding *deciding)
 	int rc = choose_family(deciding, &census);
 	if (rc != 0)
 		return rc;
-	decision->consumers = census.users[deciding->family];
 	decision->family = strdup(mpi_family_name(deciding->family));
 	const struct image_binary *library = census.library[deciding->family];
 	if (library) {
 		const char *slash = strrchr(library->path, '/');
 		decision->image_version = strdup(slash ? slash + 1 : library->path);
+		decision->image_library = strdup(library->path);
 	}
-	if (!decision->family || (library && !decision->image_version))
+	if (!decision->family || (library && (!decision->image_version || !decision->image_library)) ||
+	    !list_consumers(deciding))
 		return deciding_no_memory(deciding);
 	if (census.musl)
 		return deciding_refuse(deciding, ABI_REASON_MUSL, RUN_CONTAINER_MPI,
 				       "%s in the image is linked with musl, the host's MPI with glibc",
 				       census.musl->path);
-	if (deciding->family == MPI_FAMILY_STANDARD)
-		return deciding_refuse(deciding, ABI_REASON_FAMILY, RUN_CONTAINER_MPI,
-				       "the image uses the MPI standard ABI (libmpi_abi), for which this "
-				       "version has no swap yet");
 	find_generation(deciding, &census);
 	return 0;
 }
@@ -254,8 +273,9 @@ int gate_host(struct deciding *deciding)
 		return rc;
 	const char *slash = strrchr(deciding->mpi.path, '/');
 	decision->host_path = strdup(deciding->mpi.path);
+	decision->found_by = strdup(deciding->mpi.found_by);
 	decision->host_version = strdup(slash ? slash + 1 : deciding->mpi.path);
-	if (!decision->host_path || !decision->host_version)
+	if (!decision->host_path || !decision->host_version || !decision->found_by)
 		return deciding_no_memory(deciding);
 	int found = mpi_generation(deciding->mpi.soname);
 	if (deciding->generation >= 0 && found != deciding->generation)

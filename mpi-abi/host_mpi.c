@@ -84,7 +84,8 @@ static int consider(struct finder *finder, const char *path, struct err *err)
 static bool is_c_library_name(const char *name)
 {
 	return strstr(name, ".so") && (mpi_role_of_name(MPI_FAMILY_MPICH, name) == MPI_ROLE_C ||
-				       mpi_role_of_name(MPI_FAMILY_OPEN_MPI, name) == MPI_ROLE_C);
+				       mpi_role_of_name(MPI_FAMILY_OPEN_MPI, name) == MPI_ROLE_C ||
+				       mpi_role_of_name(MPI_FAMILY_STANDARD, name) == MPI_ROLE_C);
 }
 
 static int look_in_dir(struct finder *finder, const char *path, struct err *err)

@@ -81,6 +81,14 @@ int index_cache_read(const struct image_file *image, const char *file, struct im
 	return rc < 0 ? -ENOENT : 0;
 }
 
+/* An index says what is bound over what: it must come from somebody who could do worse anyway. */
+static bool is_trusted(const struct image_file *image, const char *file)
+{
+	struct stat of_index, of_image;
+	return stat(file, &of_index) == 0 && fstat(image->fd, &of_image) == 0 &&
+	       (of_index.st_uid == 0 || of_index.st_uid == getuid() || of_index.st_uid == of_image.st_uid);
+}
+
 static int write_all(int fd, const struct buf *bytes)
 {
 	for (size_t done = 0; done < bytes->len;) {
@@ -175,7 +183,7 @@ int index_cache_get(const struct image_file *image, const char *path, const char
 		return err_set(err, ENOMEM, "no memory for the index of the image");
 	}
 	*origin = INDEX_BESIDE;
-	int rc = index_cache_read(image, beside, index, err);
+	int rc = is_trusted(image, beside) ? index_cache_read(image, beside, index, err) : -ENOENT;
 	if (rc == -ENOENT && cached) {
 		*origin = INDEX_CACHED;
 		rc = index_cache_read(image, cached, index, err);

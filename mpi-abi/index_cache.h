@@ -4,7 +4,8 @@
  * Read from IMAGE.abi beside the image (made by `cmpi abi index`), else from
  * $XDG_CACHE_HOME/cmpirun/abi/KEY.abi (~/.cache), where it is written after the first walk.  The
  * file names the size, the modification time and the superblock of the image that it was made of;
- * for any other image it does not exist.
+ * for any other image it does not exist.  Beside an image it must belong to the image's owner, to root or
+ * to the caller.
  */
 #ifndef MPI_ABI_INDEX_CACHE_H
 #define MPI_ABI_INDEX_CACHE_H

@@ -279,6 +279,8 @@ static int check_symbols(const struct scope *before, const struct scope *after)
 static int check_family(const struct scope *after)
 {
 	struct deciding *deciding = after->proof->deciding;
+	if (deciding->level != ABI_LEVEL_MPI)
+		return 0;
 	for (size_t i = 1; i < after->count; i++) {
 		const struct proof_file *file = after->loaded[i].file;
 		if (!file->host && file->binary->family == deciding->family)
@@ -324,7 +326,8 @@ static int check_consumer(struct proof *proof, struct proof_file *root, struct s
 static bool is_root(const struct proof *proof, const struct image_binary *binary)
 {
 	return binary->has_symbols && binary->elf.kind == ELF_DYNAMIC &&
-	       binary->elf.machine == proof->deciding->machine && binary->family == MPI_FAMILY_NONE &&
+	       binary->elf.machine == proof->deciding->machine &&
+	       (binary->family == MPI_FAMILY_NONE || proof->deciding->level != ABI_LEVEL_MPI) &&
 	       !mpi_own_program(binary->path) && proof_uses_family(proof, binary);
 }
 

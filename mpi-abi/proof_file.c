@@ -193,7 +193,9 @@ bool proof_uses_family(const struct proof *proof, const struct image_binary *bin
 static void collect_users(struct proof *proof)
 {
 	const struct image_index *index = proof->deciding->index;
-	for (size_t i = 0; i < index->binary_count; i++) {
+	if (proof->deciding->level == ABI_LEVEL_FABRIC)
+		names_add(&proof->users, proof->deciding->mpi.soname, 0);
+	for (size_t i = 0; proof->deciding->level == ABI_LEVEL_MPI && i < index->binary_count; i++) {
 		if (index->binaries[i].family == proof->deciding->family)
 			names_add(&proof->users, index->binaries[i].soname, 0);
 		for (size_t k = 0; k < index->binaries[i].elf.needed_count; k++)

@@ -137,7 +137,7 @@ static void mistakes_are_explained(void **state)
 		{ARGV("-n", "0", JOB), "-n: \"0\" is not a whole number from 1 to 16777216"},
 		{ARGV("-n", "two", JOB), "-n: \"two\" is not a whole number from 1 to 16777216"},
 		{ARGV("--ppn", "65537", JOB), "--ppn: \"65537\" is not a whole number from 1 to 65536"},
-		{ARGV("--mpi", "own", JOB), "--mpi: \"own\" is none of host, container"},
+		{ARGV("--mpi", "own", JOB), "--mpi: \"own\" is none of auto, host, fabric, container"},
 		{ARGV("--mount=ext4", JOB), "--mount: \"ext4\" is none of auto, fuse, kernel"},
 		{ARGV("--bind-to=", JOB), "--bind-to: \"\" is none of core, numa, none"},
 		{ARGV("--timing=xml", JOB), "--timing: \"xml\" is none of text, json"},

@@ -31,7 +31,7 @@ static void a_swap_as_a_value(void **state)
 	assert_string_equal(decision->family, "MPICH");
 	assert_string_equal(decision->host_path, "/usr/lib64/libmpi.so.12");
 	assert_string_equal(decision->image_version, "libmpi.so.12");
-	assert_int_equal(decision->consumers, 1);
+	assert_int_equal(decision->consumer_count, 1);
 	abi_decision_print(decision, true, &text);
 	buf_add_u8(&text, 0);
 	assert_non_null(strstr(text.data, "bind file /usr/lib64/libmpi.so.12 /usr/lib64/libmpi.so.12\n"));
