@@ -1,12 +1,12 @@
 /*
- * imgfs.h - a squashfs image as inodes, by libsquashfuse; no FUSE in here.
+ * imgfs.h - a squashfs image as inodes; no FUSE in here.
  *
  * An inode number is FUSE's: 1 is the root, a number below IMGFS_MADE_BASE is the place of an inode
  * in the image (plus 2), one from there on is something made at run time (imgfs_made.h).  So there
  * is no table of inodes and nothing to forget.
  *
  * The image is foreign: whatever is wrong in it comes out as -EIO.  All functions return 0 or a
- * length, or -errno.  Not for several threads (the caches of libsquashfuse 0.1 are not).
+ * length, or -errno, and may be called by several threads at once.
  */
 #ifndef RUNTIME_IMGFS_H
 #define RUNTIME_IMGFS_H
@@ -36,7 +36,8 @@ struct imgfs_entry {
 	struct stat attr;
 };
 
-/* The descriptor stays the caller's and must stay open.  -EBADMSG: damaged tables. */
+/* The descriptor stays the caller's and must stay open.  The errors of squash_super_parse(), and
+ * -EBADMSG for damaged tables. */
 int imgfs_open(int image_fd, const struct imgfs_options *options, struct imgfs **imgfs,
 	       struct err *err);
 void imgfs_free(struct imgfs **imgfs);

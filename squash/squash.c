@@ -20,7 +20,11 @@
 
 struct squash {
 	struct disk disk;
+	struct disk_reader reader;
 };
+
+/* Small: planning reads little, and from few places. */
+static const struct disk_limits cache_limits = {512 << 10, 1 << 20, 1 << 20};
 
 /* Where a resolution stands. */
 struct trail {
@@ -35,19 +39,22 @@ int squash_open(int fd, struct squash **out, struct err *err)
 	struct squash *squash = calloc(1, sizeof *squash);
 	if (!squash)
 		return err_set(err, ENOMEM, "no memory to read the image");
-	int rc = disk_open(&squash->disk, fd, err);
-	if (rc < 0) {
-		squash_free(&squash);
-		return rc;
-	}
-	*out = squash;
-	return 0;
+	int rc = disk_open(&squash->disk, fd, &cache_limits, err);
+	if (rc == 0 && (rc = disk_reader_init(&squash->reader, &squash->disk, err)) < 0)
+		disk_close(&squash->disk);
+	if (rc == 0)
+		*out = squash;
+	else
+		free(squash);
+	return rc;
 }
 
 void squash_free(struct squash **squash)
 {
-	if (*squash)
+	if (*squash) {
+		disk_reader_free(&(*squash)->reader);
 		disk_close(&(*squash)->disk);
+	}
 	free(*squash);
 	*squash = NULL;
 }
@@ -68,22 +75,12 @@ static int directory_find(struct squash *squash, uint64_t where, const char *nam
 			  struct err *err)
 {
 	struct disk_inode inode;
-	struct disk_dir dir;
 	struct disk_entry entry;
-	int rc = disk_inode_get(&squash->disk, where, &inode, err);
+	int rc = disk_inode_get(&squash->reader, where, &inode, err);
 	if (rc == 0)
-		rc = disk_dir_open(&inode, &dir, err);
-	if (rc < 0)
-		return rc;
-	while ((rc = disk_dir_next(&squash->disk, &dir, &entry, err)) > 0) {
-		int order = strcmp(entry.name, name);
-		if (order > 0)
-			return 0;  /* names are sorted */
-		if (order == 0) {
-			*found = entry.inode;
-			return 1;
-		}
-	}
+		rc = disk_dir_find(&squash->reader, &inode, name, &entry, err);
+	if (rc > 0)
+		*found = entry.inode;
 	return rc;
 }
 
@@ -95,7 +92,7 @@ static int link_text(struct squash *squash, const struct disk_inode *inode, char
 	if (inode->size >= size)
 		return err_set(err, ENAMETOOLONG, "a symbolic link of %llu bytes",
 			       (unsigned long long)inode->size);
-	return disk_link_read(&squash->disk, inode, text, err);
+	return disk_link_read(&squash->reader, inode, text, err);
 }
 
 static void trail_reset(struct squash *squash, struct trail *trail)
@@ -181,7 +178,7 @@ static int resolve(struct squash *squash, const char *path, bool follow, struct 
 	uint64_t where = squash->disk.super.root_inode;
 
 	trail_reset(squash, trail);
-	int rc = disk_inode_get(&squash->disk, where, &inode, err);
+	int rc = disk_inode_get(&squash->reader, where, &inode, err);
 	while (rc == 0 && (name = name_cut(&rest))) {
 		if (!S_ISDIR(inode.mode))
 			return err_set(err, ENOTDIR, "%s is not a directory in the image", trail->path);
@@ -190,7 +187,7 @@ static int resolve(struct squash *squash, const char *path, bool follow, struct 
 		if (strcmp(name, "..") == 0) {
 			trail_up(trail);
 			where = trail->dirs[trail->depth - 1].where;
-			rc = disk_inode_get(&squash->disk, where, &inode, err);
+			rc = disk_inode_get(&squash->reader, where, &inode, err);
 			continue;
 		}
 		uint64_t parent = where;
@@ -198,7 +195,7 @@ static int resolve(struct squash *squash, const char *path, bool follow, struct 
 			return rc;
 		if (rc == 0)
 			return err_set(err, ENOENT, "%s/%s is not in the image", trail->path, name);
-		if ((rc = disk_inode_get(&squash->disk, where, &inode, err)) < 0)
+		if ((rc = disk_inode_get(&squash->reader, where, &inode, err)) < 0)
 			return rc;
 		bool last = rest[strspn(rest, "/")] == '\0';
 		if (S_ISLNK(inode.mode) && (follow || !last)) {
@@ -210,7 +207,7 @@ static int resolve(struct squash *squash, const char *path, bool follow, struct 
 			if (*rest == '/')
 				trail_reset(squash, trail);
 			where = trail->dirs[trail->depth - 1].where;
-			rc = disk_inode_get(&squash->disk, where, &inode, err);
+			rc = disk_inode_get(&squash->reader, where, &inode, err);
 			continue;
 		}
 		if ((rc = trail_name(trail, name, err)) < 0)
@@ -251,7 +248,7 @@ int squash_readlink_new(struct squash *squash, const struct squash_node *node, c
 {
 	struct disk_inode inode;
 	char text[SQUASH_PATH_MAX];
-	int rc = disk_inode_get(&squash->disk, node->inode, &inode, err);
+	int rc = disk_inode_get(&squash->reader, node->inode, &inode, err);
 	if (rc == 0)
 		rc = link_text(squash, &inode, text, sizeof text, err);
 	if (rc < 0)
@@ -264,10 +261,10 @@ ssize_t squash_read(struct squash *squash, const struct squash_node *node, uint6
 		    void *bytes, size_t len, struct err *err)
 {
 	struct disk_inode inode;
-	int rc = disk_inode_get(&squash->disk, node->inode, &inode, err);
+	int rc = disk_inode_get(&squash->reader, node->inode, &inode, err);
 	if (rc < 0)
 		return rc;
-	return disk_file_read(&squash->disk, &inode, offset, bytes, len, err);
+	return disk_file_read(&squash->reader, &inode, offset, bytes, len, err);
 }
 
 int squash_slurp_new(struct squash *squash, const struct squash_node *node, size_t max,
@@ -318,7 +315,7 @@ static int walk_entry(struct walk *walk, const struct disk_entry *entry, struct 
 	struct disk_inode inode;
 	if (++walk->entries > SQUASH_ENTRIES_MAX)
 		return err_set(err, EIO, "the image has more than %d names", SQUASH_ENTRIES_MAX);
-	int rc = disk_inode_get(&walk->squash->disk, entry->inode, &inode, err);
+	int rc = disk_inode_get(&walk->squash->reader, entry->inode, &inode, err);
 	if (rc < 0 || (rc = trail_name(&walk->trail, entry->name, err)) < 0)
 		return rc;
 	struct squash_node node = node_of(entry->inode, &inode);
@@ -336,7 +333,7 @@ static int walk_run(struct walk *walk, const char *path, struct err *err)
 	struct disk_inode inode;
 	struct disk_entry entry;
 	int rc = resolve(walk->squash, path, true, &walk->trail, &top, err);
-	if (rc < 0 || (rc = disk_inode_get(&walk->squash->disk, top.inode, &inode, err)) < 0)
+	if (rc < 0 || (rc = disk_inode_get(&walk->squash->reader, top.inode, &inode, err)) < 0)
 		return rc;
 	if (!S_ISDIR(inode.mode))
 		return err_set(err, ENOTDIR, "%s is not a directory in the image", path);
@@ -344,7 +341,7 @@ static int walk_run(struct walk *walk, const char *path, struct err *err)
 	if ((rc = disk_dir_open(&inode, &walk->dirs[bottom - 1], err)) < 0)
 		return rc;
 	while (walk->trail.depth >= bottom) {
-		rc = disk_dir_next(&walk->squash->disk, &walk->dirs[walk->trail.depth - 1], &entry, err);
+		rc = disk_dir_next(&walk->squash->reader, &walk->dirs[walk->trail.depth - 1], &entry, err);
 		if (rc > 0)
 			rc = walk_entry(walk, &entry, err);
 		else if (rc == 0 && walk->trail.depth == bottom)

@@ -29,7 +29,7 @@ readonly POLICY_MARK='# laid by cmpirun/tests/deps.sh; safe to remove'
 # What compiles and links the programs.
 readonly -a BUILD=(
   cmake ninja-build gcc libc6-dev linux-libc-dev pkg-config
-  libpmix-dev libhwloc-dev libfuse3-dev libsquashfuse-dev
+  libpmix-dev libhwloc-dev libfuse3-dev
   libjansson-dev libsodium-dev libxxhash-dev libcurl4-openssl-dev libssl-dev
   libsquashfs-dev
   libzstd-dev zlib1g-dev liblzma-dev liblz4-dev liblzo2-dev

@@ -56,14 +56,6 @@ static void visit(struct walk *walk, uint64_t ino)
 	imgfs_readdir(walk->imgfs, ino, 0, true, on_entry, walk);
 }
 
-/* sqfs_destroy() of libsquashfuse 0.1 forgets the table of extended attributes; the server ends with
- * its image, so that costs nothing there. */
-int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void)
-{
-	return 1;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

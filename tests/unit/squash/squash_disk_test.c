@@ -10,35 +10,40 @@
 
 #include "squash/squash_disk.h"
 
+static const struct disk_limits limits = {1 << 20, 1 << 20, 1 << 20};
+
 static void root_and_beyond(void **state)
 {
 	(void)state;
 	struct err err = ERR_NONE;
 	struct disk disk;
+	struct disk_reader reader;
 	struct disk_inode inode;
 	struct disk_dir dir;
 	struct disk_entry entry;
 	int names = 0, rc;
 	int fd = open(TEST_SOURCE_DIR "/fuzz/squash/squash_fuzz/xz", O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(disk_open(&disk, fd, &err), 0);
-	assert_int_equal(disk_inode_get(&disk, disk.super.root_inode, &inode, &err), 0);
+	assert_int_equal(disk_open(&disk, fd, &limits, &err), 0);
+	assert_int_equal(disk_reader_init(&reader, &disk, &err), 0);
+	assert_int_equal(disk_inode_get(&reader, disk.super.root_inode, &inode, &err), 0);
 	assert_true(S_ISDIR(inode.mode));
 	assert_int_equal(disk_dir_open(&inode, &dir, &err), 0);
-	while ((rc = disk_dir_next(&disk, &dir, &entry, &err)) > 0)
+	while ((rc = disk_dir_next(&reader, &dir, &entry, &err)) > 0)
 		names++;
 	assert_int_equal(rc, 0);
 	assert_int_equal(names, 7);
-	assert_int_equal(disk_file_read(&disk, &inode, 0, &entry, 1, &err), -EINVAL);
+	assert_int_equal(disk_file_read(&reader, &inode, 0, &entry, 1, &err), -EINVAL);
 
-	assert_int_equal(disk_inode_get(&disk, UINT64_MAX, &inode, &err), -EIO);
-	assert_int_equal(disk_inode_get(&disk, disk.super.root_inode | 0xffff, &inode, &err), -EIO);
+	assert_int_equal(disk_inode_get(&reader, UINT64_MAX, &inode, &err), -EIO);
+	assert_int_equal(disk_inode_get(&reader, disk.super.root_inode | 0xffff, &inode, &err), -EIO);
 
 	struct disk_inode file = {.mode = S_IFREG, .size = 10, .fragment = 0, .fragment_offset = 1u << 30};
 	char bytes[10];
-	assert_int_equal(disk_file_read(&disk, &file, 0, bytes, sizeof bytes, &err), -EIO);
+	assert_int_equal(disk_file_read(&reader, &file, 0, bytes, sizeof bytes, &err), -EIO);
 	file.fragment = 1000000;
-	assert_int_equal(disk_file_read(&disk, &file, 0, bytes, sizeof bytes, &err), -EIO);
+	assert_int_equal(disk_file_read(&reader, &file, 0, bytes, sizeof bytes, &err), -EIO);
+	disk_reader_free(&reader);
 	disk_close(&disk);
 	close(fd);
 }
@@ -49,7 +54,7 @@ static void not_an_image(void **state)
 	struct err err = ERR_NONE;
 	struct disk disk;
 	int fd = open(__FILE__, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(disk_open(&disk, fd, &err), -EMEDIUMTYPE);
+	assert_int_equal(disk_open(&disk, fd, &limits, &err), -EMEDIUMTYPE);
 	disk_close(&disk);
 	close(fd);
 }
