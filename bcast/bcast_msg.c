@@ -53,6 +53,7 @@ void bcast_msg_pack(const struct bcast_msg *msg, struct buf *out)
 		pack_blob(&msg->hello.plan, &payload);
 		buf_add_u32(&payload, msg->hello.node_count);
 		buf_add_str(&payload, msg->hello.image_path);
+		buf_add_u32(&payload, msg->hello.readers);
 		break;
 	case BCAST_MSG_SESSION:
 		pack_session(&msg->session, &payload);
@@ -107,6 +108,7 @@ static void parse_hello(struct cursor *cursor, struct bcast_hello *hello)
 	hello->plan = parse_blob(cursor, BCAST_PLAN_MAX);
 	hello->node_count = cursor_u32(cursor);
 	cursor_str(cursor, hello->image_path, sizeof hello->image_path);
+	hello->readers = cursor_u32(cursor);
 }
 
 static void parse_session(struct cursor *cursor, struct bcast_session *session)

@@ -57,6 +57,7 @@ struct bcast_hello {
 	 * launcher and runs as N singletons. */
 	uint32_t node_count;
 	char image_path[PATH_MAX];  /* only that of rank 0 counts; "": no image is moved */
+	uint32_t readers;           /* likewise; nodes that read the image, 0: as many as suit it */
 };
 
 struct bcast_session {

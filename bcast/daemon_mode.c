@@ -1,8 +1,12 @@
 /*
  * daemon_mode.c - the session as cmpid wants it (daemon_mode.h).
  *
- * HELLO in → MPI_Init → cards, plan and key → SESSION out (cmpid builds its tree now) → the image
- * → DONE out, descriptors closed → MPI_Finalize.
+ * HELLO in → MPI_Init → cards, plan and key → SESSION out (cmpid builds its tree now) → the image,
+ * with MOUNTABLE on the way → DONE out, descriptors closed → MPI_Finalize.
+ *
+ * What travels first: the superblock, the tables that it names, the hot chunks of the image's sidecar
+ * (which also knows the hashes beforehand), the rest.  With a map of arrived chunks (common/arrival.h) each
+ * verified chunk is marked there, and what its readers wait for is asked for first.
  *
  * cmpid's death is ours: at once by the kernel (PR_SET_PDEATHSIG), and by the end of the socket,
  * for which every wait looks.  A failure is told to cmpid; it ends the job in good order.  Only
@@ -17,22 +21,34 @@
 
 #include "bcast/chunk.h"
 #include "bcast/control.h"
+#include "bcast/early.h"
 #include "bcast/exchange.h"
+#include "bcast/readers.h"
 #include "bcast/session.h"
+#include "bcast/sidecar_file.h"
 #include "bcast/source.h"
 #include "bcast/transfer.h"
+#include "common/arrival.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/exitcode.h"
+#include "common/log.h"
 
 enum { ABORT_GRACE_MS = 2000 };
 
 struct daemon {
-	int fd, image_fd;
-	uint64_t image_size;
+	int fd, image_fd, arrival_fd;
+	struct exchange_image image;
+	enum schedule_kind kind;
 	struct session session;
 	struct bcast_hello hello;
 	struct source source;
+	struct sidecar sidecar;      /* a reader's; empty if there is none of this chunk size */
+	struct arrival *arrival;     /* NULL: nobody looks at the image before it is complete */
+	struct early early;
+	const char *base;            /* of the image file, for looks at the superblock */
+	uint64_t *order;             /* a reader's: the hot chunks */
+	uint64_t bytes, started_ns;  /* arrived; when the transfer began */
 	struct bcast_done done;
 };
 
@@ -49,7 +65,7 @@ static void tell_progress(void *context, uint64_t bytes)
 	const struct daemon *daemon = context;
 	struct bcast_msg msg = {
 		.type = BCAST_MSG_PROGRESS,
-		.progress = {.bytes = bytes, .total = daemon->image_size},
+		.progress = {.bytes = bytes, .total = daemon->image.size},
 	};
 	control_send(daemon->fd, &msg, NULL);  /* the watch sees a cmpid that is gone */
 }
@@ -78,13 +94,45 @@ static int fail_broken(struct daemon *daemon, const struct bcast_failed *failed)
 	return exit_code;
 }
 
-/* The size that is told with SESSION; a failure waits in *err until all ranks meet. */
+/* What is told with SESSION; a failure waits in *err until all ranks meet.  A sidecar's hashes and hot
+ * chunks are of chunks of its own size, which is taken then. */
 static void open_source(struct daemon *daemon, struct err *err)
 {
-	if (daemon->session.rank != 0 || daemon->hello.image_path[0] == '\0')
+	const char *advice;
+	if (daemon->session.rank != 0 || daemon->hello.image_path[0] == '\0' ||
+	    source_open(daemon->hello.image_path, &daemon->source, err) < 0)
 		return;
-	if (source_open(daemon->hello.image_path, &daemon->source, err) == 0)
-		daemon->image_size = daemon->source.size;
+	enum schedule_kind kind;
+	uint32_t chunk_size;
+	int nodes = daemon->session.size;
+	int readers = readers_choose(&daemon->source, (int)daemon->hello.readers, nodes, &advice);
+	if (advice != NULL)
+		log_debug("%s: %s", daemon->source.path, advice);
+	transfer_choose(daemon->source.size, nodes, &kind, &chunk_size);
+	if (sidecar_load(daemon->source.path, daemon->source.fd, &daemon->sidecar, NULL) == 0)
+		chunk_size = daemon->sidecar.chunk_size;
+	daemon->image = (struct exchange_image){daemon->source.size, chunk_size, readers};
+}
+
+/* At the other readers; the sidecar there may be another one, or none. */
+static int open_readers(struct daemon *daemon, struct err *earlier, struct err *err)
+{
+	uint32_t chunk_size;
+	struct sidecar *sidecar = &daemon->sidecar;
+	transfer_choose(daemon->image.size, daemon->session.size, &daemon->kind, &chunk_size);
+	int readers = readers_open(&daemon->session, daemon->kind, daemon->image.readers,
+				   daemon->hello.readers > 0, &daemon->source, earlier, err);
+	if (readers < 0)
+		return readers;
+	daemon->image.readers = readers;
+	if (daemon->session.rank > 0 && daemon->source.fd >= 0 &&
+	    sidecar_load(daemon->source.path, daemon->source.fd, sidecar, NULL) == 0 &&
+	    sidecar->chunk_size != daemon->image.chunk_size)
+		sidecar_free(sidecar);
+	daemon->order = calloc(sidecar->hot_count + 1, sizeof *daemon->order);
+	for (size_t i = 0; daemon->order != NULL && i < sidecar->hot_count; i++)
+		daemon->order[i] = sidecar->hot[i];
+	return 0;
 }
 
 static int exchange(struct daemon *daemon, struct bcast_failed *failed)
@@ -92,9 +140,9 @@ static int exchange(struct daemon *daemon, struct bcast_failed *failed)
 	struct exchange exchange;
 	struct err err = ERR_NONE;
 	uint64_t started = clock_now_ns();
-	int rc = exchange_run(&daemon->session, &daemon->hello, daemon->image_size, &exchange, failed);
+	int rc = exchange_run(&daemon->session, &daemon->hello, &daemon->image, &exchange, failed);
 	if (rc == 0) {
-		daemon->image_size = exchange.session.image_size;
+		daemon->image = exchange.image;
 		daemon->done.exchange_ns = clock_now_ns() - started;
 		struct bcast_msg msg = {.type = BCAST_MSG_SESSION, .session = exchange.session};
 		rc = control_send(daemon->fd, &msg, &err);
@@ -106,21 +154,93 @@ static int exchange(struct daemon *daemon, struct bcast_failed *failed)
 	return rc;
 }
 
-static int move_image(struct daemon *daemon, const struct err *earlier,
-		      struct bcast_failed *failed)
+static bool has_chunk(void *context, uint64_t chunk)
 {
+	const struct daemon *daemon = context;
+	const struct chunk_layout *layout = &daemon->early.layout;
+	return arrival_has(daemon->arrival, chunk_offset(layout, chunk), chunk_length(layout, chunk));
+}
+
+static void on_arrived(void *context, uint64_t chunk)
+{
+	struct daemon *daemon = context;
+	daemon->bytes += chunk_length(&daemon->early.layout, chunk);
+	arrival_mark(daemon->arrival, chunk);
+	if (!early_arrived(&daemon->early, chunk, daemon->base, has_chunk, daemon))
+		return;
+	struct bcast_msg msg = {
+		.type = BCAST_MSG_MOUNTABLE,
+		.mountable = {.bytes = daemon->bytes,
+			      .after_ns = clock_now_ns() - daemon->started_ns},
+	};
+	control_send(daemon->fd, &msg, NULL);
+}
+
+/* What a mount needs is asked for by the readers alone: they know it first, and for all. */
+static bool take_wanted(void *context, uint64_t *chunk)
+{
+	struct daemon *daemon = context;
+	if (daemon->source.fd >= 0 && early_take_wanted(&daemon->early, chunk))
+		return true;
+	return arrival_take_wanted(daemon->arrival, chunk);
+}
+
+/* Who asked for a map looks into it; without one nothing is told before the end. */
+static int make_map(struct daemon *daemon, struct err *err)
+{
+	struct chunk_layout layout;
+	if (daemon->arrival_fd < 0 || daemon->image.size == 0)
+		return 0;
+	int rc = chunk_layout_make(daemon->image.size, daemon->image.chunk_size, &layout, err);
+	if (rc == 0)
+		rc = arrival_create(daemon->arrival_fd, layout.size, layout.chunk_size,
+				    &daemon->arrival, err);
+	early_init(&daemon->early, &layout);
+	return rc;
+}
+
+static void landed(void *context, const char *base)
+{
+	struct daemon *daemon = context;
+	daemon->base = base;
+}
+
+static int move_image(struct daemon *daemon, struct err *earlier, struct bcast_failed *failed)
+{
+	struct err err = ERR_NONE;
+	daemon->started_ns = clock_now_ns();
+	if (open_readers(daemon, earlier, &err) < 0)
+		return session_fail(&daemon->session, EXITCODE_NODE, &err, failed);
+	bool is_image = earlier->number != 0;
+	if (earlier->number == 0)
+		make_map(daemon, earlier);
+	bool has_map = daemon->arrival != NULL;
 	struct transfer transfer = {
-		.kind = SCHEDULE_CHAIN,
-		.size = daemon->image_size,
-		.chunk_size = chunk_size_for(daemon->image_size),
+		.kind = daemon->kind,
+		.readers = daemon->image.readers,
+		.size = daemon->image.size,
+		.chunk_size = daemon->image.chunk_size > 0 ? daemon->image.chunk_size : 1,
 		.source = daemon->source.fd >= 0 ? &daemon->source : NULL,
 		.fd = daemon->image_fd,
+		.hashes = daemon->sidecar.hashes,
+		.order = daemon->order,
+		.order_count = daemon->order != NULL ? daemon->sidecar.hot_count : 0,
 		.earlier = *earlier,
-		.earlier_exit_code = EXITCODE_IMAGE,
+		.earlier_exit_code = is_image ? EXITCODE_IMAGE : EXITCODE_SETUP,
+		.seal = true,
+		.landed = landed,
+		.arrived = has_map ? on_arrived : NULL,
+		.wanted = has_map ? take_wanted : NULL,
 		.progress = tell_progress,
 		.context = daemon,
 	};
-	return transfer_run(&daemon->session, &transfer, &daemon->done, failed);
+	int rc = transfer_run(&daemon->session, &transfer, &daemon->done, failed);
+	if (has_map)
+		arrival_end(daemon->arrival, rc < 0);
+	arrival_free(&daemon->arrival);
+	sidecar_free(&daemon->sidecar);
+	free(take_ptr(&daemon->order));
+	return rc;
 }
 
 /* cmpid goes on at once; what is left is our own affair. */
@@ -140,6 +260,7 @@ static int run_session(struct daemon *daemon)
 		rc = move_image(daemon, &earlier, &failed);
 	source_close(&daemon->source);
 	close_fd(&daemon->image_fd);
+	close_fd(&daemon->arrival_fd);
 	if (rc < 0 && daemon->session.broken)
 		return fail_broken(daemon, &failed);
 	if (rc < 0)
@@ -154,8 +275,8 @@ static int run_session(struct daemon *daemon)
 
 int daemon_mode_run(int take_daemon_fd, int take_image_fd, int take_arrival_fd)
 {
-	close_fd(&take_arrival_fd);
-	struct daemon daemon = {.fd = take_daemon_fd, .image_fd = take_image_fd, .source.fd = -1};
+	struct daemon daemon = {.fd = take_daemon_fd, .image_fd = take_image_fd,
+				.arrival_fd = take_arrival_fd, .source.fd = -1};
 	AUTO_BUF struct buf in = {0};
 	struct err err = ERR_NONE;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -18,7 +18,8 @@
 #include "common/exitcode.h"
 
 struct header_wire {
-	uint64_t image_size, plan_len;
+	struct exchange_image image;
+	uint64_t plan_len;
 	uint8_t key[BCAST_KEY_SIZE];
 };
 
@@ -43,19 +44,21 @@ static int check_size(const struct session *session, uint32_t expected, struct e
 }
 
 static int exchange_header(struct session *session, const struct bcast_hello *hello,
-			   uint64_t image_size, struct bcast_session *out, struct err *mine,
-			   struct err *err)
+			   const struct exchange_image *image, struct exchange *exchange,
+			   struct err *mine, struct err *err)
 {
-	struct header_wire header = {.image_size = image_size, .plan_len = hello->plan.len};
+	struct bcast_session *out = &exchange->session;
+	struct header_wire header = {.image = *image, .plan_len = hello->plan.len};
 	if (session->rank == 0)
 		make_key(header.key, mine);
 	int rc = session_broadcast(session, 0, &header, sizeof header, err);
 	if (rc < 0)
 		return rc;
+	exchange->image = header.image;
 	*out = (struct bcast_session){
 		.rank = (uint32_t)session->rank,
 		.size = (uint32_t)session->size,
-		.image_size = header.image_size,
+		.image_size = header.image.size,
 		.plan.len = header.plan_len,
 	};
 	memcpy(out->key, header.key, sizeof out->key);
@@ -110,8 +113,9 @@ static int exchange_blobs(struct session *session, const struct bcast_hello *hel
 	return rc < 0 ? rc : session_wait(session, &request, err);
 }
 
-int exchange_run(struct session *session, const struct bcast_hello *hello, uint64_t image_size,
-		 struct exchange *exchange, struct bcast_failed *failed)
+int exchange_run(struct session *session, const struct bcast_hello *hello,
+		 const struct exchange_image *image, struct exchange *exchange,
+		 struct bcast_failed *failed)
 {
 	struct err err = ERR_NONE, mine = ERR_NONE;
 	*exchange = (struct exchange){0};
@@ -124,7 +128,7 @@ int exchange_run(struct session *session, const struct bcast_hello *hello, uint6
 		err_errno(&err, ENOMEM, "the lengths of %d cards", session->size);
 		return session_fail(session, EXITCODE_INTERNAL, &err, failed);
 	}
-	if (exchange_header(session, hello, image_size, &exchange->session, &mine, &err) < 0 ||
+	if (exchange_header(session, hello, image, exchange, &mine, &err) < 0 ||
 	    exchange_lengths(session, hello->card.len, lengths, &err) < 0)
 		return session_fail(session, EXITCODE_NODE, &err, failed);
 	if (mine.number == 0)

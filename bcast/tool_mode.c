@@ -46,6 +46,7 @@ struct tool {
 	int signal_fd;
 	struct source source;
 	struct file_wire file;
+	uint32_t chunk_size;
 	struct destination destination;
 	struct bcast_done done;
 	uint64_t total_ns;
@@ -116,7 +117,7 @@ static int reread(const struct tool *tool, struct err *err)
 	if (bytes == MAP_FAILED)
 		return err_errno(err, errno, "map %s", destination->path);
 	madvise(bytes, size, MADV_SEQUENTIAL);
-	int rc = chunk_layout_make(size, chunk_size_for(size), &layout, err);
+	int rc = chunk_layout_make(size, tool->chunk_size, &layout, err);
 	if (rc == 0)
 		rc = manifest_new(&layout, &manifest, err);
 	if (rc == 0) {
@@ -150,7 +151,6 @@ static int commit(struct tool *tool, struct bcast_failed *failed)
 static int copy(struct tool *tool, struct bcast_failed *failed)
 {
 	struct transfer transfer = {
-		.kind = SCHEDULE_CHAIN,
 		.earlier_exit_code = EXITCODE_USAGE,
 		.progress = tool->options->progress ? print_progress : NULL,
 		.context = tool,
@@ -166,7 +166,8 @@ static int copy(struct tool *tool, struct bcast_failed *failed)
 		destination_open(tool->options->destination, tool->file.name, &tool->destination,
 				 &transfer.earlier);
 	transfer.size = tool->file.size;
-	transfer.chunk_size = chunk_size_for(tool->file.size);
+	transfer_choose(tool->file.size, tool->copiers.size, &transfer.kind, &transfer.chunk_size);
+	tool->chunk_size = transfer.chunk_size;
 	transfer.source = tool->source.fd >= 0 ? &tool->source : NULL;
 	transfer.fd = tool->destination.fd;
 	int rc = transfer_run(&tool->copiers, &transfer, &tool->done, failed);

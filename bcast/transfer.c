@@ -156,6 +156,8 @@ static int run_phases(struct session *session, struct work *work, struct bcast_d
 	if (rc < 0)
 		return rc;
 	uint64_t landed = clock_now_ns();
+	if (work->transfer->landed != NULL)
+		work->transfer->landed(work->transfer->context, work->landing.base);
 	if ((rc = move(session, work, failed)) < 0)
 		return rc;
 	uint64_t moved = clock_now_ns();
@@ -178,6 +180,23 @@ static struct schedule_shape make_shape(const struct session *session, enum sche
 		.size = session->size,
 		.readers = readers < 1 ? 1 : readers < most ? readers : most,
 	};
+}
+
+/* The pipeline fills while `depth` chunks pass, in the chain one a node, in the two trees two a level: that
+ * should be less than some 3 % of the whole. */
+void transfer_choose(uint64_t size, int nodes, enum schedule_kind *kind, uint32_t *chunk_size)
+{
+	enum { CHAIN_MOST = 32, FILL = 32, CHUNK_LEAST = 64 << 10 };
+	const struct schedule_shape shape = {SCHEDULE_TWO_TREE, nodes, 1};
+	uint64_t depth = (uint64_t)nodes;
+	*kind = SCHEDULE_CHAIN;
+	if (nodes > CHAIN_MOST) {
+		*kind = SCHEDULE_TWO_TREE;
+		depth = 2 * (uint64_t)schedule_depth(&shape);
+	}
+	*chunk_size = chunk_size_for(size);
+	while (*chunk_size > CHUNK_LEAST && depth * *chunk_size * FILL > size)
+		*chunk_size /= 2;
 }
 
 bool transfer_reads(const struct session *session, enum schedule_kind kind, int readers)

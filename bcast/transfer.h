@@ -37,13 +37,17 @@ struct transfer {
 	int earlier_exit_code;
 	bool no_threads;          /* reading and hashing stop the network */
 	bool seal;                /* nobody can write to the landing file afterwards */
-	/* Events, as in engine.h. */
+	/* Events, as in engine.h; landed: the file is mapped at `base` until the end. */
+	void (*landed)(void *context, const char *base);
 	void (*arrived)(void *context, uint64_t chunk);
 	bool (*wanted)(void *context, uint64_t *chunk);
 	void (*progress)(void *context, uint64_t bytes);
 	void (*received)(void *context, uint64_t chunk, char *bytes, size_t len);
 	void *context;
 };
+
+/* Pure: the tree and the chunk size for a file of that size on so many nodes. */
+void transfer_choose(uint64_t size, int nodes, enum schedule_kind *kind, uint32_t *chunk_size);
 
 /* Is this rank a reader? */
 bool transfer_reads(const struct session *session, enum schedule_kind kind, int readers);

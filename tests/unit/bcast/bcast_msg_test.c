@@ -47,11 +47,12 @@ static void test_hello(void **state)
 	(void)state;
 	AUTO_BUF struct buf bytes = {0};
 	struct bcast_msg msg = {.type = BCAST_MSG_HELLO,
-				.hello = {blob("card"), blob("the plan"), 17, "/images/a.sqsh"}};
+				.hello = {blob("card"), blob("the plan"), 17, "/images/a.sqsh", 3}};
 	struct bcast_msg got = there_and_back(&msg, &bytes);
 	assert_blob(&got.hello.card, "card");
 	assert_blob(&got.hello.plan, "the plan");
 	assert_int_equal(got.hello.node_count, 17);
+	assert_int_equal(got.hello.readers, 3);
 	assert_string_equal(got.hello.image_path, "/images/a.sqsh");
 }
 

@@ -36,6 +36,11 @@ first=$(grep '^key' "$report")
 good_session 3 "$dir/1" nodes=3
 [[ $(grep '^key' "$report") != "$first" ]] || fail "the key is not random"
 
+echo "several readers; a map of what has arrived"
+good_session 5 "$dir/$((37 * MIB))" readers=3 map=1
+has "$report" "map complete"
+good_session 3 "$dir/1" readers=3 map=1
+
 echo "no image"
 session 2 /dev/null path=
 has "$report" "bytes 0"

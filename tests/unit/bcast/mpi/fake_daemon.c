@@ -8,6 +8,8 @@
  * they can be compared by cmp(1).
  *
  *	path=P          what rank 0 is told to send instead of IMAGE ("": nothing)
+ *	readers=K       how many ranks shall read it
+ *	map=1           with a map of arrived chunks, which must be complete at the end
  *	nodes=N         the number of nodes that HELLO expects
  *	victim=DIR      one process, the one that can mkdir DIR, is the victim
  *	victim-dir=T    the victim's memory file is in the directory T
@@ -25,6 +27,7 @@
 #include <unistd.h>
 
 #include "bcast/bcast_client.h"
+#include "common/arrival.h"
 #include "common/cleanup.h"
 #include "common/exitcode.h"
 
@@ -32,7 +35,7 @@ struct fake {
 	struct loop *loop;
 	const char *out, *image, *victim_dir;
 	bool victim, die;
-	int image_fd;
+	int image_fd, arrival_fd;
 	uint32_t rank;
 	uint64_t image_size;
 	int progress_count, session_count, done_count, failed_count;
@@ -103,6 +106,12 @@ static void on_done(void *context, const struct bcast_done *done)
 	add_hex(&fake->report, "digest", done->digest, sizeof done->digest);
 	buf_printf(&fake->report, "content %s\n",
 		   same_content(fake->image_fd, fake->image) ? "same" : "DIFFERENT");
+	struct arrival *arrival = NULL;
+	if (fake->arrival_fd >= 0 && fake->image_size > 0)
+		buf_printf(&fake->report, "map %s\n",
+			   arrival_open(fake->arrival_fd, &arrival, NULL) == 0 &&
+			   arrival_has(arrival, 0, fake->image_size) ? "complete" : "INCOMPLETE");
+	arrival_free(&arrival);
 	if (done->init_ns == 0 || done->exchange_ns == 0)
 		die("durations are missing");
 }
@@ -176,13 +185,16 @@ int main(int argc, char **argv)
 	snprintf(hello.image_path, sizeof hello.image_path, "%s", path ? path : fake.image);
 	fake.victim = victim != NULL && mkdir(victim, 0700) == 0;
 	fake.die = option(argv, "die") != NULL;
+	const char *readers = option(argv, "readers");
+	hello.readers = readers ? (uint32_t)atoi(readers) : 0;
+	fake.arrival_fd = option(argv, "map") ? arrival_file_new(&err) : -1;
 	fake.image_fd = make_image_file(&fake);
 	if (fake.image_fd < 0 || loop_new(&fake.loop, &err) < 0)
 		die("cannot start");
 	const struct bcast_client_options options = {
 		.bcast_path = argv[1],
 		.image_fd = fake.image_fd,
-		.arrival_fd = -1,
+		.arrival_fd = fake.arrival_fd,
 		.hello = &hello,
 	};
 	if (bcast_client_start(fake.loop, &options, &events, &fake, &client, &err) < 0)
