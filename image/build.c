@@ -18,9 +18,12 @@
 #include "image/build_squash.h"
 #include "image/build_stream.h"
 #include "image/build_verify.h"
-#include "image/layer_digest.h"
+#include "image/config_make.h"
+#include "image/config_tail.h"
+#include "image/digest.h"
 #include "image/layer_scan.h"
 #include "image/merge.h"
+#include "image/verity.h"
 
 enum { THREADS_MAX = 16, BLOCK_SIZE = 128 * 1024, READ = 1024 * 1024 };
 enum { LAYERS_MAX = 1000 };  /* Docker allows 127 */
@@ -112,9 +115,9 @@ static void free_scans(const struct build_input *input, struct layer_scan **scan
 
 static int digest_file(int fd, struct build_result *result, struct err *err)
 {
-	AUTO_CALL(layer_digest_free) struct layer_digest *digest = NULL;
+	AUTO_DIGEST_HASH struct digest_hash *hash = NULL;
 	AUTO_FREE char *bytes = malloc(READ);
-	int rc = bytes ? layer_digest_new(NULL, &digest, err)
+	int rc = bytes ? digest_hash_new(NULL, &hash, err)
 		       : err_set(err, ENOMEM, "no memory to read the image back");
 	while (rc == 0) {
 		ssize_t got = pread(fd, bytes, READ, (off_t)result->size);
@@ -123,11 +126,49 @@ static int digest_file(int fd, struct build_result *result, struct err *err)
 		if (got < 0)
 			return err_errno(err, errno, "read the image back");
 		if (got == 0)
-			return layer_digest_end(digest, "the image", result->digest, err);
-		rc = layer_digest_feed(digest, bytes, (size_t)got, err);
+			break;
+		digest_hash_add(hash, bytes, (size_t)got);
 		result->size += (uint64_t)got;
 	}
+	if (rc == 0)
+		digest_hash_end(hash, result->digest);
 	return rc;
+}
+
+static int write_at(int fd, const void *bytes, size_t len, uint64_t at, struct err *err)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t put = pwrite(fd, (const char *)bytes + done, len - done, (off_t)(at + done));
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return err_errno(err, put < 0 ? errno : EIO, "write the image");
+		done += (size_t)put;
+	}
+	return 0;
+}
+
+/* Hash tree, config, tail: image/config_tail.h shows the layout. */
+static int add_tail(const struct build_input *input, int fd, uint64_t bytes_used, struct err *err)
+{
+	AUTO_BUF struct buf json = {0};
+	uint8_t bytes[TAIL_SIZE];
+	struct config_tail tail = {.data_size = config_tail_round(bytes_used)};
+	tail.hash_at = tail.data_size;
+	int rc = image_config_make(input->config, input->config_len, input->reference,
+				   input->manifest_digest, &json, err);
+	if (rc == 0)
+		rc = verity_hash(json.data, json.len, tail.json_hash, err);
+	if (rc == 0)
+		rc = verity_write(fd, tail.data_size, tail.hash_at, tail.root_hash, &tail.json_at, err);
+	if (rc == 0)
+		rc = write_at(fd, json.data, json.len, tail.json_at, err);
+	if (rc < 0)
+		return rc;
+	tail.json_len = json.len;
+	config_tail_pack(&tail, bytes);
+	uint64_t end = config_tail_round(tail.json_at + tail.json_len + TAIL_SIZE);
+	return write_at(fd, bytes, sizeof bytes, end - TAIL_SIZE, err);
 }
 
 static int build_merged(const struct build_input *input, const struct merge *merge, int out_fd,
@@ -149,6 +190,8 @@ static int build_merged(const struct build_input *input, const struct merge *mer
 	build_squash_free(&squash);  /* its memory, before the next step needs some */
 	if (rc == 0)
 		rc = build_verify(out_fd, merge, options.threads, err);
+	if (rc == 0)
+		rc = add_tail(input, out_fd, bytes_used, err);
 	if (rc == 0)
 		rc = digest_file(out_fd, result, err);
 	result->files = merge->inodes;

@@ -60,8 +60,7 @@ struct build_result {
 	uint64_t size;                  /* of the file */
 	uint64_t files;                 /* inodes of all kinds */
 	uint64_t bytes;                 /* of all regular files, uncompressed */
-	/* What stands beside FILE.sqsh as FILE.sqsh.json once both are published (image/config.h);
-	 * NULL: nothing.  Owned: build_result_free(). */
+	/* Always NULL: config and hash tree are in the file, behind the squashfs (image/config_tail.h). */
 	char *sidecar;
 	size_t sidecar_len;
 };

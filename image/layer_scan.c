@@ -16,7 +16,7 @@
 #include <xxhash.h>
 
 #include "common/cleanup.h"
-#include "image/layer_digest.h"
+#include "image/digest.h"
 #include "image/layer_expand.h"
 #include "image/layer_tar.h"
 #include "image/layer_unzip.h"
@@ -32,7 +32,7 @@ struct chunk {
 struct layer_scan {
 	char *digest_wanted, *diff_id_wanted;
 	uint64_t size_wanted, size;
-	struct layer_digest *blob, *plain;
+	struct digest_hash *blob, *plain;
 	struct layer_unzip *unzip;
 	struct layer_tar *tar;
 	struct chunk *arena;
@@ -44,7 +44,7 @@ struct layer_scan {
 	uint64_t data_left;
 	XXH3_state_t *hash;
 	bool ended;
-	char diff_id[LAYER_DIGEST_TEXT_SIZE];
+	char diff_id[DIGEST_TEXT_SIZE];
 };
 
 /* -- what is kept ------------------------------------------------------- */
@@ -169,14 +169,17 @@ static int on_data(void *context, const void *bytes, size_t len, struct err *err
 static int on_plain(void *context, const void *bytes, size_t len, struct err *err)
 {
 	struct layer_scan *scan = context;
-	int rc = layer_digest_feed(scan->plain, bytes, len, err);
-	return rc < 0 ? rc : layer_tar_feed(scan->tar, bytes, len, err);
+	digest_hash_add(scan->plain, bytes, len);
+	return layer_tar_feed(scan->tar, bytes, len, err);
 }
 
 /* -- the scan ----------------------------------------------------------- */
 
 int layer_scan_new(const struct build_layer *layer, struct layer_scan **out, struct err *err)
 {
+	if ((layer->digest && !digest_is_valid(layer->digest)) ||
+	    (layer->diff_id && !digest_is_valid(layer->diff_id)))
+		return err_set(err, EINVAL, "a layer's digest is none");
 	AUTO_CALL(layer_scan_free) struct layer_scan *scan = calloc(1, sizeof *scan);
 	if (!scan)
 		return err_set(err, ENOMEM, "no memory to read a layer");
@@ -190,11 +193,11 @@ int layer_scan_new(const struct build_layer *layer, struct layer_scan **out, str
 	if (!scan->unzip || !scan->tar || !scan->hash || (layer->digest && !scan->digest_wanted) ||
 	    (layer->diff_id && !scan->diff_id_wanted))
 		return err_set(err, ENOMEM, "no memory to read a layer");
-	int rc = scan->digest_wanted ? layer_digest_new(scan->digest_wanted, &scan->blob, err) : 0;
+	int rc = scan->digest_wanted ? digest_hash_new(scan->digest_wanted, &scan->blob, err) : 0;
 	if (rc == 0)
-		rc = layer_digest_new(scan->diff_id_wanted, &scan->plain, err);
+		rc = digest_hash_new(scan->diff_id_wanted, &scan->plain, err);
 	if (rc < 0)
-		return err_prefix(err, "a layer's digest");
+		return rc;
 	*out = take_ptr(&scan);
 	return 0;
 }
@@ -207,8 +210,8 @@ void layer_scan_free(struct layer_scan **scan)
 		next = chunk->next;
 		free(chunk);
 	}
-	layer_digest_free(&(*scan)->blob);
-	layer_digest_free(&(*scan)->plain);
+	digest_hash_free(&(*scan)->blob);
+	digest_hash_free(&(*scan)->plain);
 	layer_unzip_free(&(*scan)->unzip);
 	layer_tar_free(&(*scan)->tar);
 	XXH3_freeState((*scan)->hash);
@@ -234,27 +237,38 @@ int layer_scan_feed(struct layer_scan *scan, const void *bytes, size_t len, stru
 			(unsigned long long)scan->size_wanted);
 		return name_layer(scan, err);
 	}
-	int rc = scan->blob ? layer_digest_feed(scan->blob, bytes, len, err) : 0;
-	if (rc == 0)
-		rc = layer_unzip_feed(scan->unzip, bytes, len, err);
+	if (scan->blob)
+		digest_hash_add(scan->blob, bytes, len);
+	int rc = layer_unzip_feed(scan->unzip, bytes, len, err);
 	return rc < 0 ? name_layer(scan, err) : 0;
+}
+
+static int check_digest(struct digest_hash *hash, const char *wanted, const char *what,
+			char text[DIGEST_TEXT_SIZE], struct err *err)
+{
+	digest_hash_end(hash, text);
+	if (!wanted || strcmp(wanted, text) == 0)
+		return 0;
+	return err_set(err, EBADMSG, "%s is %s, but %s was expected: it was damaged on the way or at its "
+		       "source", what, text, wanted);
 }
 
 int layer_scan_end(struct layer_scan *scan, struct err *err)
 {
+	char blob[DIGEST_TEXT_SIZE];
 	int rc = 0;
 	if (scan->size_wanted && scan->size != scan->size_wanted)
 		rc = err_set(err, EBADMSG, "it has %llu bytes, but its manifest says %llu",
 			     (unsigned long long)scan->size, (unsigned long long)scan->size_wanted);
 	/* The digest before what is inside: a damaged blob is called damaged. */
 	if (rc == 0 && scan->blob)
-		rc = layer_digest_end(scan->blob, "its digest", NULL, err);
+		rc = check_digest(scan->blob, scan->digest_wanted, "its digest", blob, err);
 	if (rc == 0)
 		rc = layer_unzip_end(scan->unzip, err);
 	if (rc == 0)
 		rc = layer_tar_end(scan->tar, err);
 	if (rc == 0)
-		rc = layer_digest_end(scan->plain, "its diff_id", scan->diff_id, err);
+		rc = check_digest(scan->plain, scan->diff_id_wanted, "its diff_id", scan->diff_id, err);
 	if (rc < 0)
 		return name_layer(scan, err);
 	layer_unzip_free(&scan->unzip);
