@@ -49,7 +49,7 @@ readonly -a CHECK=(
   charliecloud squashfuse
   iproute2 openssh-server openssh-client
   munge slurm-wlm slurm-client slurmctld slurmd
-  mandoc jq python3
+  mandoc jq python3 python3-matplotlib
   docker-registry skopeo umoci apache2-utils openssl
 )
 
