@@ -20,6 +20,7 @@ static const struct {
 	{"oci:", IMAGE_KIND_OCI},           {"docker-archive:", IMAGE_KIND_DOCKER_ARCHIVE},
 	{"tar:", IMAGE_KIND_TAR},           {"sif:", IMAGE_KIND_SIF},
 	{"dir:", IMAGE_KIND_DIRECTORY},     {"aci:", IMAGE_KIND_ACI},
+	{"shifter:", IMAGE_KIND_SHIFTER},
 };
 
 static const struct {
@@ -31,35 +32,31 @@ static const struct {
 	{".sif", IMAGE_KIND_SIF},     {".aci", IMAGE_KIND_ACI},    {"/", IMAGE_KIND_DIRECTORY},
 };
 
-/* What it is called, and how to make a squashfs of it by hand. */
 static const struct {
-	const char *name, *cure;
+	const char *name, *scheme;
 } kinds[] = {
-	[IMAGE_KIND_SQUASH] = {"squashfs file", NULL},
-	[IMAGE_KIND_DOCKER] = {"image in a registry",
-		"skopeo copy IT oci:DIR:x, umoci unpack --rootless --image DIR:x OUT, "
-		"mksquashfs OUT/rootfs FILE.sqsh -comp zstd"},
-	[IMAGE_KIND_OCI] = {"OCI layout",
-		"umoci unpack --rootless --image DIR:TAG OUT, mksquashfs OUT/rootfs FILE.sqsh -comp zstd"},
-	[IMAGE_KIND_OCI_ARCHIVE] = {"OCI archive",
-		"skopeo copy IT oci:DIR:x, umoci unpack --rootless --image DIR:x OUT, "
-		"mksquashfs OUT/rootfs FILE.sqsh -comp zstd"},
-	[IMAGE_KIND_DOCKER_ARCHIVE] = {"docker archive",
-		"skopeo copy IT oci:DIR:x, umoci unpack --rootless --image DIR:x OUT, "
-		"mksquashfs OUT/rootfs FILE.sqsh -comp zstd"},
-	[IMAGE_KIND_TAR] = {"tar archive",
-		"unpack it to a directory, mksquashfs DIR FILE.sqsh -comp zstd"},
-	[IMAGE_KIND_SIF] = {"SIF image",
-		"singularity sif dump 4 FILE.sif > FILE.sqsh (singularity sif list shows the number)"},
-	[IMAGE_KIND_ACI] = {"rkt image",
-		"unpack it to a directory, mksquashfs DIR/rootfs FILE.sqsh -comp zstd"},
-	[IMAGE_KIND_DIRECTORY] = {"directory", "mksquashfs DIR FILE.sqsh -comp zstd"},
+	[IMAGE_KIND_SQUASH] = {"squashfs file", "squashfs"},
+	[IMAGE_KIND_DOCKER] = {"image in a registry", "docker"},
+	[IMAGE_KIND_OCI] = {"OCI layout", "oci"},
+	[IMAGE_KIND_OCI_ARCHIVE] = {"OCI archive", "oci-archive"},
+	[IMAGE_KIND_DOCKER_ARCHIVE] = {"docker archive", "docker-archive"},
+	[IMAGE_KIND_TAR] = {"tar archive", "tar"},
+	[IMAGE_KIND_SIF] = {"SIF image", "sif"},
+	[IMAGE_KIND_ACI] = {"rkt image", "aci"},
+	[IMAGE_KIND_DIRECTORY] = {"directory", "dir"},
+	[IMAGE_KIND_SHIFTER] = {"Shifter image", "shifter"},
 };
 
 const char *image_kind_name(enum image_kind kind)
 {
 	size_t index = (size_t)kind;
 	return index < sizeof kinds / sizeof *kinds ? kinds[index].name : "?";
+}
+
+const char *image_kind_scheme(enum image_kind kind)
+{
+	size_t index = (size_t)kind;
+	return index < sizeof kinds / sizeof *kinds ? kinds[index].scheme : "?";
 }
 
 static bool ends_with(const char *text, const char *suffix)
@@ -94,7 +91,7 @@ static int ref_set(struct image_ref *ref, enum image_kind kind, const char *loca
 int image_ref_parse(const char *text, struct image_ref *ref, struct err *err)
 {
 	if (*text == '\0')
-		return err_set(err, EINVAL, "the image reference is empty; give a squashfs file");
+		return err_set(err, EINVAL, "the image reference is empty; give a squashfs file, or docker://NAME");
 	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
 		size_t len = strlen(schemes[i].scheme);
 		if (strncmp(text, schemes[i].scheme, len) == 0)
@@ -102,19 +99,16 @@ int image_ref_parse(const char *text, struct image_ref *ref, struct err *err)
 	}
 	if (has_authority(text))
 		return err_set(err, EINVAL, "image reference '%s' has a scheme that is not known; give a "
-			       "squashfs file", text);
+			       "squashfs file, or docker://NAME", text);
 	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
 		if (ends_with(text, suffixes[i].suffix))
 			return ref_set(ref, suffixes[i].kind, text, text, err);
 	return ref_set(ref, IMAGE_KIND_SQUASH, text, text, err);
 }
 
-int image_ref_supported(const struct image_ref *ref, struct err *err)
+bool image_ref_needs_pull(const struct image_ref *ref)
 {
-	if (ref->kind == IMAGE_KIND_SQUASH)
-		return 0;
-	return err_set(err, ENOTSUP, "image %s is a %s: not yet supported; make a squashfs file with: %s",
-		       ref->location, image_kind_name(ref->kind), kinds[ref->kind].cure);
+	return ref->kind != IMAGE_KIND_SQUASH;
 }
 
 void image_ref_free(struct image_ref *ref)

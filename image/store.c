@@ -415,7 +415,7 @@ void store_image_touch(struct store *store, const char *key)
 
 void store_image_remove(struct store *store, const char *key)
 {
-	static const char *const suffixes[] = {".info", ".sqsh", ".sqsh.json"};
+	static const char *const suffixes[] = {".info", ".sqsh", ".sqsh.json", ".sqsh.cmpi"};
 	char path[STORE_PATH_MAX];
 	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		image_path(key, suffixes[i], path);

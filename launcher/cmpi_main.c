@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "image/image_file.h"
 #include "launcher/cmpi_abi.h"
+#include "launcher/cmpi_image.h"
 #include "launcher/cmpi_optimize.h"
 #include "squash/squash.h"
 #include "version.h"
@@ -53,7 +54,9 @@ static void print_usage(FILE *to)
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		fprintf(to, "  cmpi %s %s %-14s %s\n", commands[i].group, commands[i].name,
 			commands[i].arguments, commands[i].help);
-	fprintf(to, "  cmpi --version\n");
+	AUTO_BUF struct buf gateway = {0};
+	cmpi_image_usage(&gateway);
+	fprintf(to, "%.*s  cmpi --version\n", (int)gateway.len, gateway.data ? gateway.data : "");
 }
 
 int main(int argc, char **argv)
@@ -65,6 +68,9 @@ int main(int argc, char **argv)
 		print_usage(stdout);
 		return EXITCODE_OK;
 	}
+	int status = argc >= 2 && strcmp(argv[1], "image") == 0 ? cmpi_image(argv + 2) : -1;
+	if (status >= 0)
+		return status;
 	for (size_t i = 0; argc >= 3 && i < sizeof commands / sizeof commands[0]; i++)
 		if (strcmp(commands[i].group, argv[1]) == 0 && strcmp(commands[i].name, argv[2]) == 0 &&
 		    argc - 3 >= commands[i].least && argc - 3 <= commands[i].most)

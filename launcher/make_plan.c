@@ -20,6 +20,7 @@
 #include "common/exitcode.h"
 #include "image/image_ref.h"
 #include "squash/squash.h"
+#include "launcher/pull_program.h"
 #include "launcher/rank_env.h"
 #include "mpi-abi/index_cache.h"
 
@@ -30,12 +31,24 @@ static int no_memory(struct err *err)
 
 /* -- image -------------------------------------------------------------- */
 
+/* Anything but a squashfs file becomes one in the image store, in a program of its own. */
+static int pull_reference(const struct options *options, struct image_ref *ref, struct err *err)
+{
+	char *path = NULL;
+	int rc = pull_program_run(options->image, options->pull, options->level == LOG_LEVEL_QUIET, &path, err);
+	if (rc < 0)
+		return rc;
+	free(ref->location);
+	ref->location = path;
+	return 0;
+}
+
 static int find_image(struct making *making, struct plan *plan, struct err *err)
 {
 	struct image_ref ref = {0};
 	int rc = image_ref_parse(making->options->image, &ref, err);
-	if (rc == 0)
-		rc = image_ref_supported(&ref, err);
+	if (rc == 0 && image_ref_needs_pull(&ref))
+		rc = pull_reference(making->options, &ref, err);
 	if (rc == 0)
 		rc = image_file_open(ref.location, &making->image, err);
 	if (rc == 0) {

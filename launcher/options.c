@@ -16,6 +16,7 @@ enum option_id {
 	OPTION_HOST,
 	OPTION_HOST_FILE,
 	OPTION_IMAGE,
+	OPTION_PULL,
 	OPTION_VOLUME,
 	OPTION_ENV,
 	OPTION_WORK_DIR,
@@ -61,8 +62,12 @@ const struct opt options_table[] = {
 	 "node with an MPI's wire-up. Default: what fits the place."},
 
 	{0, OPT_HEADING, NULL, NULL, "The container"},
-	{OPTION_IMAGE, OPT_VALUE, "--image", "FILE",
-	 "The image: a squashfs file. It is read once, on one node."},
+	{OPTION_IMAGE, OPT_VALUE, "--image", "IMAGE",
+	 "The image: a squashfs file; or docker://NAME[:TAG], oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, "
+	 "a tar, a SIF file, a directory with a slash behind, of which a squashfs file is made on first use, on this "
+	 "machine (cmpi-image(1)). It is read once, on one node."},
+	{OPTION_PULL, OPT_VALUE, "--pull", "missing|always|never",
+	 "When a registry is asked for the image: if it is not in the image store (default), each time, or not at all."},
 	{OPTION_VOLUME, OPT_VALUE, "-v --volume --bind-mount", "SRC:DST[:ro]",
 	 "Bind the host's SRC to DST in the container. May be given several times."},
 	{OPTION_ENV, OPT_VALUE, "-x --env", "NAME[=VALUE]",
@@ -186,6 +191,13 @@ static int apply_mpi(struct options *o, const char *value, struct err *err)
 	return 0;
 }
 
+static int check_pull(const char *value, struct err *err)
+{
+	if (strcmp(value, "always") == 0 || strcmp(value, "missing") == 0 || strcmp(value, "never") == 0)
+		return 0;
+	return err_set(err, EINVAL, "--pull: \"%s\" is none of missing, always, never", value);
+}
+
 /* Options that are about how many, where and what; the others are in apply(). */
 static int apply_value(struct options *o, const struct opt *option, const char *value,
 		       struct err *err)
@@ -197,6 +209,7 @@ static int apply_value(struct options *o, const struct opt *option, const char *
 	case OPTION_HOST: o->hosts = value; return 0;
 	case OPTION_HOST_FILE: o->host_file = value; return 0;
 	case OPTION_IMAGE: o->image = value; return 0;
+	case OPTION_PULL: o->pull = value; return check_pull(value, err);
 	case OPTION_LAUNCHER: o->launcher = value; return 0;
 	case OPTION_WORK_DIR: o->work_dir = value; return 0;
 	case OPTION_MPI_PATH: o->mpi_path = value; return 0;

@@ -27,6 +27,7 @@ struct options {
 	long ranks, per_node;              /* 0: not given */
 	const char *hosts, *host_file;     /* NULL: not given */
 	const char *image;
+	const char *pull;                  /* "always", "missing", "never"; NULL: not given */
 	const char *launcher, *work_dir, *mpi_path;
 	const char *profile;               /* a file to record what is read */
 	const char **volumes, **exports;   /* in the order given; the arrays are ours */

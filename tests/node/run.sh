@@ -196,7 +196,9 @@ test_image_is_garbage_inside() {
   ((status != 0)) || complain 'it ran'
   want_clean; rm /var/tmp/garbage.sqsh
 }
-test_image_of_a_registry_is_not_yet() { run cmpirun --image docker://debian true; want_status 121; want_err_like 'registry'; }
+test_image_of_a_registry_that_is_not_there() {
+  run cmpirun --pull never --image docker://localhost:1/debian true; want_status 121; want_err_like 'store'
+}
 test_program_missing() { run cmpirun -n 3 --image "$debian" no-such-program; want_status 127; want_err_like 'no-such-program'; want_clean; }
 test_program_not_executable() { run cmpirun --image "$debian" /etc/passwd; want_status 126; want_err_like '/etc/passwd'; }
 test_options() {

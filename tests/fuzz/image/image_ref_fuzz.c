@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct image_ref ref;
 	char *text = strndup((const char *)data, size);
 	if (text && image_ref_parse(text, &ref, &err) == 0) {
-		image_ref_supported(&ref, &err);
+		image_ref_needs_pull(&ref);
 		image_ref_free(&ref);
 	}
 	free(text);
