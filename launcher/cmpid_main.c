@@ -13,6 +13,7 @@
 #include "image/image_file.h"
 #include "launcher/daemon.h"
 #include "launcher/helpers.h"
+#include "launcher/shield.h"
 #include "version.h"
 
 static int fail(const struct err *err)
@@ -33,6 +34,8 @@ int main(int argc, char **argv)
 		return fail(&err);
 	rc = plan_import(&plan, &err);
 	if (rc < 0 && rc != -ENOENT)
+		return fail(&err);
+	if (plan.supervisor.port != 0 && shield_raise(&err) < 0)
 		return fail(&err);
 	AUTO_IMAGE_FILE struct image_file image = {.fd = -1};
 	bool is_one_node = rc == 0 && plan.nodes.count == 1;

@@ -123,6 +123,8 @@ const char *daemon_node_name(const struct daemon *daemon, uint32_t node);
 /* daemon_session.c: the broadcast's process, the control tree */
 int daemon_start_session(struct daemon *daemon, struct err *err);
 void daemon_take_memory(struct daemon *daemon, int take_fd);
+/* A failure of the broadcast that waited for a better explanation waits no more. */
+void daemon_tell_held(struct daemon *daemon);
 /* We fail while other nodes' cmpi-bcast may still be in MPI_Init: ends them.  Later it does nothing. */
 void daemon_abort_wire_up(struct daemon *daemon, int status);
 /* What still waits for the image gets an error, unless it is whole. */

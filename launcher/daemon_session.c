@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/arrival.h"
@@ -288,26 +289,36 @@ static void on_held(void *context)
 	daemon_fail(daemon, daemon->held.exit_code, "%s", daemon->held.err.text);
 }
 
-/* A failure that all ranks of cmpi-bcast have agreed on is said by the node that it happened on, and
- * node 0 gives the status. */
-static void fail_agreed(struct daemon *daemon, const struct bcast_failed *failed)
+void daemon_tell_held(struct daemon *daemon)
 {
-	const char *text = failed->rank == daemon->node ? failed->err.text : "";
-	daemon_fail(daemon, daemon_is_root(daemon) ? failed->exit_code : EXITCODE_OK, "%s", text);
+	if (daemon->held_timer == 0)
+		return;
+	loop_remove_timer(daemon->loop, &daemon->held_timer);
+	on_held(daemon);
 }
 
+/* The tree may know better, or node 0 say the same. */
+static void hold(struct daemon *daemon, const struct bcast_failed *failed)
+{
+	daemon->held = *failed;
+	/* One that it could not tell itself, being dead, lacks the name. */
+	if (strncmp(failed->err.text, "node ", 5) != 0)
+		err_prefix(&daemon->held.err, "node %s", daemon->card.node);
+	loop_add_timer(daemon->loop, HOLD_NS, on_held, daemon, &daemon->held_timer, NULL);
+}
+
+/* A failure that all ranks of cmpi-bcast have agreed on reaches all daemons, in one text: node 0 says
+ * it, once. */
 static void on_bcast_failed(void *context, const struct bcast_failed *failed)
 {
 	struct daemon *daemon = context;
 	daemon->bcast_has_failed = true;
 	bool is_agreed = failed->exit_code == EXITCODE_IMAGE || failed->exit_code == EXITCODE_SETUP ||
 			 failed->exit_code == EXITCODE_USAGE;
-	if (is_agreed && daemon->node != TREE_NONE)
-		return fail_agreed(daemon, failed);
-	if (!daemon_knows(daemon, FACT_TREE))
+	bool node_0_speaks = is_agreed && daemon->node != TREE_NONE;
+	if (node_0_speaks ? daemon_is_root(daemon) : !daemon_knows(daemon, FACT_TREE))
 		return daemon_fail(daemon, failed->exit_code, "%s", failed->err.text);
-	daemon->held = *failed;
-	loop_add_timer(daemon->loop, HOLD_NS, on_held, daemon, &daemon->held_timer, NULL);
+	hold(daemon, failed);
 }
 
 static void on_bcast_ended(void *context, int status)

@@ -67,6 +67,7 @@ static void on_term(void *context)
 {
 	struct daemon *daemon = context;
 	daemon->term_timer = 0;
+	daemon_tell_held(daemon);
 	daemon_interrupt(daemon, SIGTERM, &daemon->interrupts);
 }
 

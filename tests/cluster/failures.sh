@@ -57,13 +57,13 @@ lose() {
 
 # -- a node is lost --------------------------------------------------------------------------
 
-# slow_broadcast STARTER: a job of which the last node has some of the image and not all.
+# slow_broadcast STARTER [IMAGE]: a job of which the last node has some of the image and not all.
 slow_broadcast() {
   local before deadline=$((SECONDS + JOB_SECONDS))
   starter=$1
   need_cluster 3 "$SLOW"
   before=$(received node3)
-  start_job "$starter" 1 --image "$DEBIAN" sleep 60
+  start_job "$starter" 1 --image "${2:-$DEBIAN}" sleep 60
   until (($(received node3) >= before + (4 << 20))); do
     is_running "$job" || complain "the job ended: $(cat "$WORK/err")"
     ((SECONDS < deadline)) || complain 'no image on node3'
@@ -125,9 +125,9 @@ test_daemon_of_node_0_killed() {
 }
 test_init_killed() { running hydra mpich; victim node2 cmpi-init; want_err_like 'cmpirun: .*node2'; }
 test_image_server_killed() { running hydra mpich; victim node2 cmpi-imgfs; want_err_like 'cmpirun: .*node2'; }
-# Here the launcher knows first, and has ended all before our daemons can say what it was.
-test_bcast_killed_by_hydra() { slow_broadcast hydra; victim node2 cmpi-bcast; }
-test_bcast_killed_by_openmpi() { slow_broadcast openmpi; victim node2 cmpi-bcast; }
+# Here the launcher knows first, and kills the others as well: who says it first is open.
+test_bcast_killed_by_hydra() { slow_broadcast hydra; victim node2 cmpi-bcast; want_err_like 'cmpirun: node node[1-4]: .*cmpi-bcast'; }
+test_bcast_killed_by_openmpi() { slow_broadcast openmpi; victim node2 cmpi-bcast; want_err_like 'cmpirun: node node[1-4]: .*cmpi-bcast'; }
 
 # -- a rank fails ----------------------------------------------------------------------------
 
@@ -270,6 +270,31 @@ test_node_without_dev_fuse() {
   run_job hydra 1 --image "$DEBIAN" true
   want_status 123; want_err_like 'node3[^'$'\n'']*/dev/fuse'
   want_equal "$(grep -c '^cmpirun:' <<<"$err")" 1 'messages'
+  want_clean_nodes
+}
+
+# In the node's own view of /proc, for the memory is the machine's. The job needs three fields of it.
+test_node_without_memory() {
+  need_cluster 4
+  spoil_cluster
+  on node3 sh -c 'printf "MemTotal: 8192 kB\nMemFree: 4096 kB\nMemAvailable: 4096 kB\n" >/run/meminfo
+    mount --bind /run/meminfo /proc/meminfo'
+  remember node3
+  run_job hydra 1 --image "$DEBIAN" true
+  want_status 123; want_err_like 'node3[^'$'\n'']*4 MiB are available'
+  want_equal "$(grep -c '^cmpirun:' <<<"$err")" 1 'messages'
+  want_clean_nodes
+}
+
+# A copy of the image gets shorter while node 0 reads it and the others wait for it.
+test_image_truncated_in_the_broadcast() {
+  local image=$WORK/short.sqsh
+  cp "$DEBIAN" "$image"; chmod 644 "$image"
+  slow_broadcast hydra "$image"
+  truncate -s 20M "$image"
+  end_job 40
+  rm -f "$image"
+  want_status 121; want_err_like 'short.sqsh'
   want_clean_nodes
 }
 
