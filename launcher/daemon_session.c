@@ -127,6 +127,9 @@ static void on_lost(void *context, uint32_t node, const struct err *why)
 	bool is_parent = !daemon_is_root(daemon) && node == tree_parent(daemon->node);
 	if (is_parent)
 		daemon->facts &= ~(unsigned)FACT_TREE;  /* node 0 cannot be told any more */
+	/* Node 0 has said the failure that we know of, and gone: that is no loss. */
+	if (is_parent && daemon->held_timer != 0 && daemon->node_0_speaks)
+		daemon_fail(daemon, daemon->held.exit_code, "%s", "");
 	if (!daemon_knows(daemon, FACT_ENDING))
 		daemon_fail(daemon, EXITCODE_NODE, "node %s was lost (%s): the job ends",
 			    daemon_node_name(daemon, node), why->text);
@@ -298,9 +301,10 @@ void daemon_tell_held(struct daemon *daemon)
 }
 
 /* The tree may know better, or node 0 say the same. */
-static void hold(struct daemon *daemon, const struct bcast_failed *failed)
+static void hold(struct daemon *daemon, const struct bcast_failed *failed, bool node_0_speaks)
 {
 	daemon->held = *failed;
+	daemon->node_0_speaks = node_0_speaks;
 	/* One that it could not tell itself, being dead, lacks the name. */
 	if (strncmp(failed->err.text, "node ", 5) != 0)
 		err_prefix(&daemon->held.err, "node %s", daemon->card.node);
@@ -318,7 +322,7 @@ static void on_bcast_failed(void *context, const struct bcast_failed *failed)
 	bool node_0_speaks = is_agreed && daemon->node != TREE_NONE;
 	if (node_0_speaks ? daemon_is_root(daemon) : !daemon_knows(daemon, FACT_TREE))
 		return daemon_fail(daemon, failed->exit_code, "%s", failed->err.text);
-	hold(daemon, failed);
+	hold(daemon, failed, node_0_speaks);
 }
 
 static void on_bcast_ended(void *context, int status)
