@@ -108,7 +108,7 @@ static void open_source(struct daemon *daemon, struct err *err)
 	int readers = readers_choose(&daemon->source, (int)daemon->hello.readers, nodes, &advice);
 	if (advice != NULL)
 		log_debug("%s: %s", daemon->source.path, advice);
-	transfer_choose(daemon->source.size, nodes, &kind, &chunk_size);
+	transfer_choose(daemon->source.size, nodes, readers, &kind, &chunk_size);
 	if (sidecar_load(daemon->source.path, daemon->source.fd, &daemon->sidecar, NULL) == 0)
 		chunk_size = daemon->sidecar.chunk_size;
 	daemon->image = (struct exchange_image){daemon->source.size, chunk_size, readers};
@@ -119,7 +119,8 @@ static int open_readers(struct daemon *daemon, struct err *earlier, struct err *
 {
 	uint32_t chunk_size;
 	struct sidecar *sidecar = &daemon->sidecar;
-	transfer_choose(daemon->image.size, daemon->session.size, &daemon->kind, &chunk_size);
+	transfer_choose(daemon->image.size, daemon->session.size, daemon->image.readers, &daemon->kind,
+			&chunk_size);
 	int readers = readers_open(&daemon->session, daemon->kind, daemon->image.readers,
 				   daemon->hello.readers > 0, &daemon->source, earlier, err);
 	if (readers < 0)

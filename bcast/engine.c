@@ -95,9 +95,15 @@ int engine_take_slot(struct engine *engine, const struct slot *slot, int *index,
 	return 0;
 }
 
-int engine_check_post(struct engine *engine, int code, const char *what, int index, struct err *err)
+void engine_free_slot(struct engine *engine, int index)
 {
-	(void)index;
+	engine->slots[index].kind = SLOT_FREE;
+	engine->free_slots[engine->free_count++] = index;
+	engine->under_way--;
+}
+
+int engine_check_post(struct engine *engine, int code, const char *what, struct err *err)
+{
 	engine->under_way++;
 	engine->busy = true;
 	return session_check(engine->session, code, what, err);
@@ -132,28 +138,31 @@ int engine_add_flow(struct engine *engine, int peer, int stream, uint64_t told, 
 		.told = told,
 		.next = next,
 		.most = SENDS_AHEAD,
+		.since_ns = clock_now_ns(),
+		.since_sent = next,
+		.since_arrived = engine->streams[stream].arrived,
 	};
 	return 0;
 }
 
-static int post_receive(struct engine *engine, int at, struct err *err)
+int engine_post_receive(struct engine *engine, int at, struct err *err)
 {
 	const struct engine_job *job = engine->job;
 	struct stream *stream = &engine->streams[at];
 	uint64_t chunk = stream->order[stream->posted];
-	int peer = stream->posted < stream->handover ? stream->parent : stream->next_parent, index;
+	int index;
 	const struct slot slot = {.kind = SLOT_RECEIVE, .at = at, .number = stream->posted,
 				  .chunk = chunk};
 	int rc = engine_take_slot(engine, &slot, &index, err);
 	if (rc < 0)
 		return rc;
 	int code = MPI_Irecv(job->base + chunk_offset(job->layout, chunk),
-			     (int)chunk_length(job->layout, chunk), MPI_BYTE, peer, TAG_DATA + at,
-			     engine->session->comm, &engine->requests[index]);
-	engine->chunks[chunk].from = peer;
+			     (int)chunk_length(job->layout, chunk), MPI_BYTE, stream->parent,
+			     TAG_DATA + at, engine->session->comm, &engine->requests[index]);
+	engine->chunks[chunk].from = stream->parent;
 	stream->under_way++;
 	stream->posted++;
-	return engine_check_post(engine, code, "MPI_Irecv", index, err);
+	return engine_check_post(engine, code, "MPI_Irecv", err);
 }
 
 static int post_send(struct engine *engine, int at, struct err *err)
@@ -171,7 +180,7 @@ static int post_send(struct engine *engine, int at, struct err *err)
 			     TAG_DATA + flow->stream, engine->session->comm, &engine->requests[index]);
 	flow->under_way++;
 	flow->next++;
-	return engine_check_post(engine, code, "MPI_Isend", index, err);
+	return engine_check_post(engine, code, "MPI_Isend", err);
 }
 
 static bool can_send(const struct engine *engine, const struct flow *flow)
@@ -191,7 +200,7 @@ static int post_all(struct engine *engine, struct err *err)
 		struct stream *stream = &engine->streams[i];
 		while (rc == 0 && stream->parent != SCHEDULE_NO_PARENT &&
 		       stream->posted < stream->announced && stream->under_way < RECEIVES_AHEAD)
-			rc = post_receive(engine, i, err);
+			rc = engine_post_receive(engine, i, err);
 	}
 	for (int i = 0; i < engine->flow_count; i++)
 		while (rc == 0 && can_send(engine, &engine->flows[i]))
@@ -220,9 +229,8 @@ static int receive_done(struct engine *engine, const struct slot *slot, MPI_Stat
 static int slot_done(struct engine *engine, int index, MPI_Status *status, struct err *err)
 {
 	const struct slot slot = engine->slots[index];
-	engine->slots[index].kind = SLOT_FREE;
-	engine->free_slots[engine->free_count++] = index;
-	engine->under_way--;
+	engine_free_slot(engine, index);
+	free(slot.memory);
 	switch (slot.kind) {
 	case SLOT_RECEIVE:
 	case SLOT_PULL_IN:
@@ -230,9 +238,10 @@ static int slot_done(struct engine *engine, int index, MPI_Status *status, struc
 	case SLOT_SEND:
 		engine->flows[slot.at].under_way--;
 		return 0;
+	case SLOT_PROBE_IN:
+		return engine_probe_done(engine, status->MPI_SOURCE, err);
 	case SLOT_LETTER:
-		free(slot.letter);
-		return 0;
+	case SLOT_PROBE_OUT:
 	case SLOT_PULL_OUT:
 	case SLOT_FREE:
 		return 0;
@@ -380,8 +389,7 @@ static int open_streams(struct engine *engine, struct err *err)
 	for (int i = 0; i < engine->stream_count; i++) {
 		const struct schedule_place *place = &schedule->streams[i];
 		struct stream *stream = &engine->streams[i];
-		*stream = (struct stream){.root = place->root, .parent = place->parent,
-					  .handover = UINT64_MAX, .next_parent = place->parent};
+		*stream = (struct stream){.root = place->root, .parent = place->parent};
 		stream->room = engine->job->layout->count / readers + 1;
 		stream->order = calloc(stream->room, sizeof *stream->order);
 		if (stream->order == NULL)
@@ -407,7 +415,8 @@ static int open_engine(struct engine *engine, struct err *err)
 {
 	int rc;
 	engine->barrier = MPI_REQUEST_NULL;
-	engine->watched_ns = engine->told_ns = clock_now_ns();
+	engine->probe_flow = -1;
+	engine->started_ns = engine->watched_ns = engine->told_ns = clock_now_ns();
 	engine->chunks = calloc(engine->job->layout->count + 1, sizeof *engine->chunks);
 	if (engine->chunks == NULL)
 		return err_errno(err, ENOMEM, "states of chunks");

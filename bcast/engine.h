@@ -45,7 +45,7 @@ struct engine_result {
 	struct err err;
 	int suspect;                /* the rank that the damaged chunk came from, or -1 */
 	uint32_t repairs;           /* chunks that had to come again */
-	uint32_t demotions;         /* ranks that this one found too slow to have children */
+	uint32_t demotions;         /* streams in which this rank lost its children, being too slow */
 };
 
 /* Collective.  0: it came to its end on every rank, good or bad: see *result; nothing is under way any

@@ -17,7 +17,7 @@ enum {
 	READS_AHEAD = 6,       /* chunks that are read or announced and not yet sent on, a stream */
 	LETTER_WORDS = 32,
 	MAILBOX = 16,          /* receives of letters posted */
-	TAG_MAIL = 0, TAG_PULL, TAG_DATA,  /* TAG_DATA + stream */
+	TAG_MAIL = 0, TAG_PULL, TAG_PROBE, TAG_DATA,  /* TAG_DATA + stream */
 	PROGRESS_EVERY_NS = 100 * (int)NS_PER_MS,
 };
 
@@ -30,6 +30,8 @@ enum word_kind {
 	WORD_DEMOTE,        /* parent → slow child: no more children of yours in `stream` */
 	WORD_HANDOVER,      /* slow child → its child: from `number` on `stream` comes from rank `chunk` */
 	WORD_ADOPT,         /* that child → new parent: from `number` on, announced up to `chunk` */
+	WORD_PROBE,         /* to a grandchild: make ready for a chunk to be timed; number 1 back: I am */
+	WORD_PROBED,        /* back: it has come */
 	WORD_STOP,          /* to oneself: see engine_mail.c */
 };
 
@@ -64,8 +66,6 @@ struct stream {
 	uint32_t *order;        /* the chunks, by number; `announced` of `room` are known */
 	uint64_t room;
 	uint64_t announced, posted, arrived;
-	uint64_t handover;      /* from this number on next_parent sends; UINT64_MAX: nobody else */
-	int next_parent;
 	int under_way;          /* receives */
 	bool ended, lost;
 	bool demoted;           /* this rank has no children any more */
@@ -77,19 +77,21 @@ struct flow {
 	uint64_t told, next;    /* announced so far; number to be sent next */
 	int under_way, most;
 	bool told_end, closed;  /* closed: somebody else serves it */
-	/* engine_slow.c */
+	/* engine_slow.c: the window under observation, and slow ones in a row */
 	bool demoted;
-	uint64_t since_ns, since_sent, since_arrived, slow_windows;
+	uint64_t since_ns, since_sent, since_arrived;
+	int slow_windows, probes;
 };
 
-enum slot_kind { SLOT_FREE, SLOT_RECEIVE, SLOT_SEND, SLOT_LETTER, SLOT_PULL_IN, SLOT_PULL_OUT };
+enum slot_kind { SLOT_FREE, SLOT_RECEIVE, SLOT_SEND, SLOT_LETTER, SLOT_PULL_IN, SLOT_PULL_OUT,
+		 SLOT_PROBE_IN, SLOT_PROBE_OUT };
 
 /* A request under way, beside requests[] of the same index. */
 struct slot {
 	enum slot_kind kind;
 	int at;                 /* index of stream (receive) or flow (send) */
 	uint64_t number, chunk;
-	struct letter *letter;
+	void *memory;           /* a letter, or what a probe comes into; freed when done */
 };
 
 struct pull {
@@ -129,16 +131,21 @@ struct engine {
 	bool pulling;
 	struct pull *pulls;
 	size_t pull_count, pull_room;
+	/* engine_slow.c: the chunk that is timed */
+	uint64_t started_ns, watched_ns;
+	uint64_t probe_ns, probe_limit_ns;  /* when it was sent; the child is slow if it took less */
+	int probe_flow;         /* that child's; -1: no probe is under way */
+	int probe_peer;
 	/* the end */
 	MPI_Request barrier;
 	bool at_end;
 	bool busy;              /* this turn did something */
-	uint64_t told_ns, watched_ns;
+	uint64_t told_ns;
 };
 
 /* engine.c */
 int engine_take_slot(struct engine *engine, const struct slot *slot, int *index, struct err *err);
-int engine_check_post(struct engine *engine, int code, const char *what, int index, struct err *err);
+int engine_check_post(struct engine *engine, int code, const char *what, struct err *err);
 void engine_settle(struct engine *engine, uint64_t chunk, enum chunk_state state);
 int engine_add_flow(struct engine *engine, int peer, int stream, uint64_t told, uint64_t next,
 		    struct err *err);
@@ -167,7 +174,11 @@ int engine_serve_pull(struct engine *engine, int peer, uint64_t chunk, struct er
 int engine_repair_turn(struct engine *engine, struct err *err);
 int engine_check_received(struct engine *engine, uint64_t chunk, int len, struct err *err);
 
+int engine_post_receive(struct engine *engine, int stream, struct err *err);
+void engine_free_slot(struct engine *engine, int index);
+
 /* engine_slow.c */
+int engine_probe_done(struct engine *engine, int peer, struct err *err);
 int engine_slow_turn(struct engine *engine, struct err *err);
 int engine_slow_take(struct engine *engine, int source, const struct word *word, struct err *err);
 

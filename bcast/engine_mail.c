@@ -96,6 +96,8 @@ static int take_word(struct engine *engine, int source, const struct word *word,
 	case WORD_DEMOTE:
 	case WORD_HANDOVER:
 	case WORD_ADOPT:
+	case WORD_PROBE:
+	case WORD_PROBED:
 		return engine_slow_take(engine, source, word, err);
 	case WORD_STOP:
 		return 0;
@@ -147,13 +149,13 @@ static int post_letter(struct engine *engine, int peer, const struct word *words
 	memcpy(letter->words, words, (size_t)count * sizeof *words);
 	for (int i = 0; i < count; i++)
 		letter->words[i].epoch = engine->session->epoch;
-	const struct slot slot = {.kind = SLOT_LETTER, .letter = letter};
+	const struct slot slot = {.kind = SLOT_LETTER, .memory = letter};
 	if ((rc = engine_take_slot(engine, &slot, &index, err)) < 0)
 		return rc;
 	int code = MPI_Isend(letter->words, count * (int)sizeof *words, MPI_BYTE, peer, TAG_MAIL,
 			     engine->session->comm, &engine->requests[index]);
 	take_ptr(&letter);
-	return engine_check_post(engine, code, "MPI_Isend", index, err);
+	return engine_check_post(engine, code, "MPI_Isend", err);
 }
 
 int engine_mail_say(struct engine *engine, int peer, const struct word *word, struct err *err)

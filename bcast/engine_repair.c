@@ -92,7 +92,7 @@ static int ask(struct engine *engine, uint64_t chunk, struct err *err)
 	int code = MPI_Irecv(job->base + chunk_offset(job->layout, chunk),
 			     (int)chunk_length(job->layout, chunk), MPI_BYTE, peer, TAG_PULL,
 			     engine->session->comm, &engine->requests[index]);
-	if ((rc = engine_check_post(engine, code, "MPI_Irecv", index, err)) < 0)
+	if ((rc = engine_check_post(engine, code, "MPI_Irecv", err)) < 0)
 		return rc;
 	return engine_mail_say(engine, peer, &word, err);
 }
@@ -117,7 +117,7 @@ static int send_pull(struct engine *engine, const struct pull *pull, struct err 
 	int code = MPI_Isend(job->base + chunk_offset(job->layout, pull->chunk),
 			     engine->chunks[pull->chunk].state == CHUNK_LOST ? 0 : len, MPI_BYTE,
 			     pull->peer, TAG_PULL, engine->session->comm, &engine->requests[index]);
-	return engine_check_post(engine, code, "MPI_Isend", index, err);
+	return engine_check_post(engine, code, "MPI_Isend", err);
 }
 
 static bool is_settled(const struct engine *engine, uint64_t chunk)

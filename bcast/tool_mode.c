@@ -166,7 +166,8 @@ static int copy(struct tool *tool, struct bcast_failed *failed)
 		destination_open(tool->options->destination, tool->file.name, &tool->destination,
 				 &transfer.earlier);
 	transfer.size = tool->file.size;
-	transfer_choose(tool->file.size, tool->copiers.size, &transfer.kind, &transfer.chunk_size);
+	transfer_choose(tool->file.size, tool->copiers.size, 1, &transfer.kind,
+			&transfer.chunk_size);
 	tool->chunk_size = transfer.chunk_size;
 	transfer.source = tool->source.fd >= 0 ? &tool->source : NULL;
 	transfer.fd = tool->destination.fd;

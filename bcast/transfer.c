@@ -18,6 +18,7 @@
 #include "bcast/engine.h"
 #include "bcast/landing.h"
 #include "bcast/manifest.h"
+#include "bcast/model.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/exitcode.h"
@@ -130,6 +131,8 @@ static int move(struct session *session, struct work *work, struct bcast_failed 
 	struct err err = ERR_NONE;
 	if (engine_run(session, &job, &result, &err) < 0)
 		return session_fail(session, EXITCODE_NODE, &err, failed);
+	if (transfer->result != NULL)
+		*transfer->result = result;
 	return agree(session, work, &result, failed);
 }
 
@@ -182,21 +185,19 @@ static struct schedule_shape make_shape(const struct session *session, enum sche
 	};
 }
 
-/* The pipeline fills while `depth` chunks pass, in the chain one a node, in the two trees two a level: that
- * should be less than some 3 % of the whole. */
-void transfer_choose(uint64_t size, int nodes, enum schedule_kind *kind, uint32_t *chunk_size)
+void transfer_choose(uint64_t size, int nodes, int readers, enum schedule_kind *kind,
+		     uint32_t *chunk_size)
 {
-	enum { CHAIN_MOST = 32, FILL = 32, CHUNK_LEAST = 64 << 10 };
-	const struct schedule_shape shape = {SCHEDULE_TWO_TREE, nodes, 1};
-	uint64_t depth = (uint64_t)nodes;
-	*kind = SCHEDULE_CHAIN;
-	if (nodes > CHAIN_MOST) {
-		*kind = SCHEDULE_TWO_TREE;
-		depth = 2 * (uint64_t)schedule_depth(&shape);
-	}
-	*chunk_size = chunk_size_for(size);
-	while (*chunk_size > CHUNK_LEAST && depth * *chunk_size * FILL > size)
-		*chunk_size /= 2;
+	const struct model_question question = {
+		.size = size,
+		.ranks = nodes,
+		.readers = readers < 1 ? 1 : readers < nodes ? readers : nodes,
+		.link = model_link_unknown,
+	};
+	struct model_choice choice;
+	model_choose(&question, &choice);
+	*kind = choice.kind;
+	*chunk_size = choice.chunk_size;
 }
 
 bool transfer_reads(const struct session *session, enum schedule_kind kind, int readers)

@@ -13,6 +13,8 @@
 #include "bcast/session.h"
 #include "bcast/source.h"
 
+struct engine_result;
+
 struct transfer {
 	/* The same on all ranks. */
 	enum schedule_kind kind;
@@ -37,6 +39,7 @@ struct transfer {
 	int earlier_exit_code;
 	bool no_threads;          /* reading and hashing stop the network */
 	bool seal;                /* nobody can write to the landing file afterwards */
+	struct engine_result *result;  /* NULL, or filled in: what came damaged, who was slow */
 	/* Events, as in engine.h; landed: the file is mapped at `base` until the end. */
 	void (*landed)(void *context, const char *base);
 	void (*arrived)(void *context, uint64_t chunk);
@@ -46,8 +49,9 @@ struct transfer {
 	void *context;
 };
 
-/* Pure: the tree and the chunk size for a file of that size on so many nodes. */
-void transfer_choose(uint64_t size, int nodes, enum schedule_kind *kind, uint32_t *chunk_size);
+/* Pure: the tree and the chunk size for a file of that size, for so many nodes and readers. */
+void transfer_choose(uint64_t size, int nodes, int readers, enum schedule_kind *kind,
+		     uint32_t *chunk_size);
 
 /* Is this rank a reader? */
 bool transfer_reads(const struct session *session, enum schedule_kind kind, int readers);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "bcast/chunk.h"
+#include "bcast/engine.h"
 #include "bcast/manifest.h"
 #include "bcast/transfer.h"
 #include "common/cleanup.h"
@@ -23,6 +24,7 @@
 
 enum harm { HARM_NONE, HARM_FLIP, HARM_TRUNCATE, HARM_TOUCH, HARM_NO_FILE, HARM_EARLIER, HARM_SLOW };
 
+enum { SLOW_CHUNKS = 60 };
 enum { RAISE = 1, ORDER = 2, KNOWN = 4, HASHES = 8, WRONG_HASH = 16, NO_THREADS = 32 };
 
 struct check {
@@ -81,6 +83,9 @@ static const struct check checks[] = {
 	 "arrived damaged from rank 1 again and again; have the link to node "},
 	{"damage on a link, readers, trees", 300000, 1000, TREE, 2, 0, HARM_FLIP, 1, 6, 9, EBADMSG,
 	 EXITCODE_NODE, "arrived damaged from rank "},
+	{"a slow rank", 350 << 16, 1 << 16, CHAIN, 1, 0, HARM_SLOW, 2, 0, 30, 0, 0, ""},
+	{"a slow rank next to the reader", 350 << 16, 1 << 16, CHAIN, 1, 0, HARM_SLOW, 1, 0, 30, 0, 0, ""},
+	{"a slow rank, two trees", 350 << 16, 1 << 16, TREE, 1, 0, HARM_SLOW, 2, 0, 30, 0, 0, ""},
 	{"truncated while read", 9000000, 1000, CHAIN, 1, 0, HARM_TRUNCATE, 0, 50, 0, ENODATA,
 	 EXITCODE_IMAGE, "was truncated while it was read"},
 	{"truncated while read by two", 9000000, 1000, TREE, 2, 0, HARM_TRUNCATE, 0, 50, 0, ENODATA,
@@ -157,7 +162,9 @@ static void on_received(void *context, uint64_t chunk, char *bytes, size_t len)
 	struct run *run = context;
 	if (strikes(run, chunk) && run->check->harm == HARM_FLIP && run->harmed++ < run->check->times)
 		bytes[len / 2] ^= 1;
-	if (run->check->harm == HARM_SLOW && run->check->rank == run->session->rank)
+	/* Slow for so long that it must be noticed, and then as others: a test should end. */
+	if (run->check->harm == HARM_SLOW && run->check->rank == run->session->rank &&
+	    run->harmed++ < SLOW_CHUNKS)
 		usleep((useconds_t)run->check->times * 1000);
 }
 
@@ -176,6 +183,9 @@ static void on_arrived(void *context, uint64_t chunk)
 {
 	struct run *run = context;
 	run->arrived++;
+	/* The reader gives the pace: else all is there before anybody can be slow. */
+	if (run->check->harm == HARM_SLOW && run->session->rank == 0)
+		usleep(2000);
 	if (run->landed != NULL)
 		check_chunk(run, chunk);
 	if (!strikes(run, chunk))
@@ -282,6 +292,21 @@ static int make_landing(struct run *run, const struct chunk_layout *layout,
 	return fd;
 }
 
+/* Who was slow and had children in a chain has lost them; the trees' case may be a leaf. */
+static void check_slow(const struct run *run, const struct engine_result *result)
+{
+	const struct check *check = run->check;
+	uint32_t demotions = 0, repairs = 0;
+	MPI_Allreduce(&result->demotions, &demotions, 1, MPI_UINT32_T, MPI_SUM, MPI_COMM_WORLD);
+	MPI_Allreduce(&result->repairs, &repairs, 1, MPI_UINT32_T, MPI_SUM, MPI_COMM_WORLD);
+	if (check->harm == HARM_SLOW && check->kind == CHAIN && check->rank + 1 < run->session->size &&
+	    demotions == 0)
+		die(run, "a slow rank kept its children");
+	/* Damage that was passed on before it was noticed is repaired below, too. */
+	if (check->harm == HARM_FLIP ? repairs < (uint32_t)check->times : repairs > 0)
+		die(run, "another number of repairs");
+}
+
 static void run_check(struct session *session, const struct check *check, const char *path)
 {
 	struct run run = {.check = check, .session = session, .path = path,
@@ -291,6 +316,7 @@ static void run_check(struct session *session, const struct check *check, const 
 	struct facts facts;
 	struct bcast_done done;
 	struct bcast_failed failed = {0};
+	struct engine_result result = {0};
 	if (check->rank >= session->size)
 		return;
 	bool here = check->rank == session->rank;
@@ -309,6 +335,7 @@ static void run_check(struct session *session, const struct check *check, const 
 		.order_count = check->flags & ORDER ? layout.count : 0,
 		.no_threads = check->flags & NO_THREADS,
 		.seal = true,
+		.result = &result,
 		.arrived = on_arrived,
 		.wanted = check->flags & RAISE ? on_wanted : NULL,
 		.received = on_received,
@@ -330,6 +357,7 @@ static void run_check(struct session *session, const struct check *check, const 
 	int rc = transfer_run(session, &transfer, &done, &failed);
 	check_outcome(&run, rc, &failed);
 	if (rc == 0) {
+		check_slow(&run, &result);
 		check_content(&run, fd);
 		if (run.arrived != layout.count || done.bytes != check->size)
 			die(&run, "not every chunk once");
