@@ -22,9 +22,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 enum { BYTE_HERE = 1, BYTE_WANTED = 2 };
 enum arrival_state { COMING, COMPLETE, FAILED };
@@ -225,6 +227,21 @@ int arrival_wait(struct arrival *arrival, uint64_t offset, uint64_t len)
 	}
 	atomic_fetch_sub(&map->waiters, 1);
 	return rc;
+}
+
+uint32_t arrival_marks(const struct arrival *arrival)
+{
+	return atomic_load(&arrival->map->marks);
+}
+
+void arrival_wait_marks(struct arrival *arrival, uint32_t seen, uint64_t nanoseconds)
+{
+	struct map *map = arrival->map;
+	const struct timespec limit = {(time_t)(nanoseconds / NS_PER_S), (long)(nanoseconds % NS_PER_S)};
+	atomic_fetch_add(&map->waiters, 1);
+	if (atomic_load(&map->marks) == seen)
+		syscall(SYS_futex, &map->marks, FUTEX_WAIT, seen, &limit, NULL, 0);
+	atomic_fetch_sub(&map->waiters, 1);
 }
 
 bool arrival_take_wanted(struct arrival *arrival, uint64_t *chunk)

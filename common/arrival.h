@@ -51,6 +51,11 @@ void arrival_want(struct arrival *arrival, uint64_t offset, uint64_t len);
 /* The same, and waits until all are here.  -EIO: the arrival has failed.  -EINTR as futex(2). */
 int arrival_wait(struct arrival *arrival, uint64_t offset, uint64_t len);
 
+/* For who waits for several ranges: a number that changes with every mark and at the end, and a wait
+ * until it is not `seen` any more, at most for so long. */
+uint32_t arrival_marks(const struct arrival *arrival);
+void arrival_wait_marks(struct arrival *arrival, uint32_t seen, uint64_t nanoseconds);
+
 /* Takes a chunk that somebody wants and that is missing; false: none.  Cheap when there is none:
  * one load. */
 bool arrival_take_wanted(struct arrival *arrival, uint64_t *chunk);

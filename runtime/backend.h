@@ -16,6 +16,7 @@
 struct backend_input {
 	int image_fd;
 	int arrival_fd, profile_fd;  /* -1: none; with one of them only FUSE will do */
+	int owner_fd;           /* a pidfd of cmpid, which ends the arrival; -1 without one */
 	const char *imgfs_path;
 	bool privileged;        /* no user namespace: the kernel may mount block devices */
 };

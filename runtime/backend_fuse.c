@@ -49,12 +49,14 @@ static int server_start(const struct backend_input *input, int device_fd, pid_t 
 	snprintf(gid, sizeof gid, "%u", getegid());
 	char *argv[] = {name, input->privileged ? NULL : uid, gid, NULL};
 	char *environment[] = {NULL};
-	struct child_fd fds[4] = {{device_fd, IMGFS_FUSE_FD}, {input->image_fd, IMGFS_IMAGE_FD}};
+	struct child_fd fds[5] = {{device_fd, IMGFS_FUSE_FD}, {input->image_fd, IMGFS_IMAGE_FD}};
 	size_t fd_count = 2;
 	if (input->arrival_fd >= 0)
 		fds[fd_count++] = (struct child_fd){input->arrival_fd, IMGFS_ARRIVAL_FD};
 	if (input->profile_fd >= 0)
 		fds[fd_count++] = (struct child_fd){input->profile_fd, IMGFS_PROFILE_FD};
+	if (input->owner_fd >= 0)
+		fds[fd_count++] = (struct child_fd){input->owner_fd, IMGFS_OWNER_FD};
 	const struct child child = {
 		.path = input->imgfs_path,
 		.argv = argv,
@@ -135,6 +137,8 @@ const char *backend_server_words(int status)
 		{IMGFS_EXIT_IMAGE, "the image's tables are damaged; copy or build the image again"},
 		{IMGFS_EXIT_SESSION, "the FUSE session failed"},
 		{IMGFS_EXIT_MEMORY, "it ran out of memory"},
+		{IMGFS_EXIT_ARRIVAL, "the image does not arrive any more"},
+		{IMGFS_EXIT_PROFILE, "the profile cannot be written"},
 	};
 	if (WIFSIGNALED(status))
 		return WTERMSIG(status) == SIGKILL ? "it was killed (out of memory?)" : "it crashed";

@@ -25,6 +25,27 @@ static const struct disk_limits cache_limits = {
 	.fragments = 32 << 20,
 };
 
+/* ---- what is here ---- */
+
+/* Of the type disk_need_fn. */
+static int reader_need(void *context, uint64_t at, uint64_t len)
+{
+	struct imgfs_reader *reader = context;
+	const struct imgfs_options *options = &reader->imgfs->options;
+	bool table = at >= reader->disk.disk->super.inode_table;
+	if (options->record != NULL && reader->recorded != IMGFS_NOT_RECORDED)
+		imgfs_record_touch(options->record, table ? 0 : reader->recorded, at, len);
+	if (reader->missing == NULL)
+		return imgfs_source_wait(&options->source, at, len);
+	*reader->missing = (struct imgfs_range){at, len};
+	return imgfs_source_check(&options->source, at, len);
+}
+
+const struct imgfs_source *imgfs_source(const struct imgfs *imgfs)
+{
+	return &imgfs->options.source;
+}
+
 /* ---- open ---- */
 
 static struct imgfs_reader *reader_new(struct imgfs *imgfs)
@@ -33,6 +54,9 @@ static struct imgfs_reader *reader_new(struct imgfs *imgfs)
 	if (reader == NULL || disk_reader_init(&reader->disk, &imgfs->disk, NULL) < 0)
 		return NULL;
 	reader->imgfs = imgfs;
+	reader->disk.need_context = reader;
+	if (imgfs->options.source.arrival != NULL || imgfs->options.record != NULL)
+		reader->disk.need = reader_need;
 	return take_ptr(&reader);
 }
 
@@ -51,6 +75,8 @@ void imgfs_reader_give(struct imgfs_reader **where)
 	struct imgfs_reader *reader = take_ptr(where);
 	if (reader == NULL)
 		return;
+	reader->recorded = 0;
+	reader->missing = NULL;
 	pthread_mutex_lock(&reader->imgfs->lock);
 	reader->next = reader->imgfs->idle;
 	reader->imgfs->idle = reader;
@@ -72,6 +98,15 @@ void imgfs_free(struct imgfs **where)
 	pthread_mutex_destroy(&imgfs->lock);
 	imgfs_made_free(&imgfs->made);
 	free(imgfs);
+}
+
+/* The superblock says where the tables are; they are at the end of the image. */
+static int tables_wait(struct imgfs *imgfs, struct err *err)
+{
+	const struct squash_super *super = &imgfs->disk.super;
+	int rc = imgfs_source_wait(imgfs_source(imgfs), super->inode_table,
+				   super->bytes_used - super->inode_table);
+	return rc < 0 ? err_set(err, EIO, "the image does not arrive") : 0;
 }
 
 static int tables_load(struct imgfs *imgfs, struct err *err)
@@ -98,7 +133,11 @@ int imgfs_open(int image_fd, const struct imgfs_options *options, struct imgfs *
 		return err_errno(err, ENOMEM, "open the image");
 	imgfs->options = *options;
 	pthread_mutex_init(&imgfs->lock, NULL);
+	if (imgfs_source_wait(imgfs_source(imgfs), 0, SQUASH_SUPER_SIZE) < 0)
+		return err_set(err, EIO, "the image does not arrive");
 	int rc = disk_open(&imgfs->disk, image_fd, &cache_limits, err);
+	if (rc == 0)
+		rc = tables_wait(imgfs, err);
 	if (rc == 0)
 		rc = tables_load(imgfs, err);
 	if (rc == 0)
@@ -271,6 +310,8 @@ static int image_lookup(struct imgfs_reader *reader, uint64_t parent, const char
 	if (rc <= 0)
 		return rc < 0 ? rc : -ENOENT;
 	entry->ino = imgfs_ino_of(reader->imgfs, found.inode);
+	if (reader->imgfs->options.record != NULL)
+		imgfs_record_name(reader->imgfs->options.record, parent, name, entry->ino);
 	return image_attr(reader, entry->ino, &entry->attr);
 }
 
@@ -287,19 +328,50 @@ int imgfs_lookup(struct imgfs *imgfs, uint64_t parent, const char *name, struct 
 	return rc == -ENOENT ? made_lookup(imgfs, parent, name, entry) : rc;
 }
 
-ssize_t imgfs_read(struct imgfs *imgfs, uint64_t ino, char *bytes, size_t size, uint64_t offset)
+static ssize_t file_read(struct imgfs *imgfs, uint64_t ino, char *bytes, size_t size,
+			 uint64_t offset, struct imgfs_range *missing)
 {
 	struct imgfs_made_node node;
 	struct disk_inode inode;
 	if (imgfs_is_made(ino))
 		return imgfs_made_node_get(imgfs, ino, &node) ? 0 : -ESTALE;
 	AUTO_READER *reader = imgfs_reader_take(imgfs);
-	int rc = reader == NULL ? -ENOMEM : imgfs_inode_get(reader, ino, &inode);
+	if (reader == NULL)
+		return -ENOMEM;
+	reader->missing = missing;
+	reader->recorded = ino;
+	int rc = imgfs_inode_get(reader, ino, &inode);
 	if (rc < 0)
 		return rc;
 	if (!S_ISREG(inode.mode))
 		return -EISDIR;
 	return disk_file_read(&reader->disk, &inode, offset, bytes, size, NULL);
+}
+
+ssize_t imgfs_read(struct imgfs *imgfs, uint64_t ino, char *bytes, size_t size, uint64_t offset)
+{
+	return file_read(imgfs, ino, bytes, size, offset, NULL);
+}
+
+ssize_t imgfs_try_read(struct imgfs *imgfs, uint64_t ino, char *bytes, size_t size, uint64_t offset,
+		       struct imgfs_range *missing)
+{
+	return file_read(imgfs, ino, bytes, size, offset, missing);
+}
+
+void imgfs_load(struct imgfs *imgfs, uint64_t ino, uint64_t offset)
+{
+	struct imgfs_range missing;
+	struct disk_inode inode;
+	if (imgfs_is_made(ino))
+		return;
+	AUTO_READER *reader = imgfs_reader_take(imgfs);
+	if (reader == NULL)
+		return;
+	reader->missing = &missing;
+	reader->recorded = IMGFS_NOT_RECORDED;
+	if (imgfs_inode_get(reader, ino, &inode) == 0)
+		disk_file_load(&reader->disk, &inode, offset, NULL);
 }
 
 static int made_readlink(struct imgfs *imgfs, uint64_t ino, char *text, size_t size)

@@ -6,7 +6,9 @@
  * is no table of inodes and nothing to forget.
  *
  * The image is foreign: whatever is wrong in it comes out as -EIO.  All functions return 0 or a
- * length, or -errno, and may be called by several threads at once.
+ * length, or -errno, and may be called by several threads at once.  They wait for what has not
+ * arrived, where they do not say that they do not; opening waits for the tables, so that all but
+ * reading goes on without waiting then.
  */
 #ifndef RUNTIME_IMGFS_H
 #define RUNTIME_IMGFS_H
@@ -19,6 +21,8 @@
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "runtime/imgfs_record.h"
+#include "runtime/imgfs_wait.h"
 
 #define IMGFS_ROOT 1ull
 #define IMGFS_MADE_BASE (1ull << 62)
@@ -29,6 +33,13 @@ struct imgfs_options {
 	bool own_ids;  /* show all files as uid:gid's */
 	uid_t uid;
 	gid_t gid;
+	struct imgfs_source source;   /* what is here of the image; its arrival stays the caller's */
+	struct imgfs_record *record;  /* keeps what is read, or NULL; the caller's */
+};
+
+/* A part of the image file, in bytes. */
+struct imgfs_range {
+	uint64_t at, len;
 };
 
 struct imgfs_entry {
@@ -50,6 +61,13 @@ int imgfs_lookup(struct imgfs *imgfs, uint64_t parent, const char *name, struct 
 int imgfs_getattr(struct imgfs *imgfs, uint64_t ino, struct stat *attr);
 /* At most size bytes; 0 at the end of the file. */
 ssize_t imgfs_read(struct imgfs *imgfs, uint64_t ino, char *bytes, size_t size, uint64_t offset);
+/* The same without waiting: -EAGAIN, and *missing is what to wait for; it is asked for. */
+ssize_t imgfs_try_read(struct imgfs *imgfs, uint64_t ino, char *bytes, size_t size, uint64_t offset,
+		       struct imgfs_range *missing);
+/* Unpacks the block that has `offset` for a later read; a hint, does not wait. */
+void imgfs_load(struct imgfs *imgfs, uint64_t ino, uint64_t offset);
+/* Where the image arrives from; as it was given. */
+const struct imgfs_source *imgfs_source(const struct imgfs *imgfs);
 /* text[] gets a NUL at the end; -ENAMETOOLONG when size is too small. */
 int imgfs_readlink(struct imgfs *imgfs, uint64_t ino, char *text, size_t size);
 

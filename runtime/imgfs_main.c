@@ -5,18 +5,55 @@
  * nothing: cmpi-init tells people what its exit status means.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 
+#include "common/arrival.h"
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "runtime/imgfs.h"
+#include "runtime/imgfs_record.h"
 #include "runtime/imgfs_serve.h"
 #include "runtime/imgfs_start.h"
 
-int main(int argc, char **argv)
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* What came as a descriptor becomes part of the options. */
+static int take_descriptors(struct imgfs_options *options, struct err *err)
+{
+	options->source.owner_fd = is_open(IMGFS_OWNER_FD) ? IMGFS_OWNER_FD : -1;
+	if (is_open(IMGFS_ARRIVAL_FD) &&
+	    arrival_open(IMGFS_ARRIVAL_FD, &options->source.arrival, err) < 0)
+		return IMGFS_EXIT_ARRIVAL;
+	if (is_open(IMGFS_PROFILE_FD) &&
+	    imgfs_record_new(IMGFS_PROFILE_FD, IMGFS_ROOT, &options->record, err) < 0)
+		return IMGFS_EXIT_PROFILE;
+	return 0;
+}
+
+static int serve(struct imgfs_options *options)
 {
 	struct err err = ERR_NONE;
-	struct imgfs *imgfs = NULL;
+	AUTO_CALL(imgfs_free) struct imgfs *imgfs = NULL;
+	int code = take_descriptors(options, &err);
+	if (code != 0)
+		return code;
+	int rc = imgfs_open(IMGFS_IMAGE_FD, options, &imgfs, &err);
+	if (rc < 0 && rc != -ENOMEM)
+		return rc == -EIO ? IMGFS_EXIT_ARRIVAL : IMGFS_EXIT_IMAGE;
+	if (rc == 0)
+		rc = imgfs_serve(imgfs, IMGFS_FUSE_FD, options->record != NULL, &err);
+	if (rc == 0)
+		return IMGFS_EXIT_UNMOUNTED;
+	return rc == -ENOMEM ? IMGFS_EXIT_MEMORY : IMGFS_EXIT_SESSION;
+}
+
+int main(int argc, char **argv)
+{
 	struct imgfs_options options = {0};
 	log_open("cmpi-imgfs", NULL, LOG_LEVEL_NORMAL);
 	if (argc != 1 && argc != 3) {
@@ -25,17 +62,15 @@ int main(int argc, char **argv)
 	}
 	if (argc == 3) {
 		options = (struct imgfs_options){true, (uid_t)strtoul(argv[1], NULL, 10),
-						 (gid_t)strtoul(argv[2], NULL, 10)};
+						 (gid_t)strtoul(argv[2], NULL, 10), {NULL, -1}, NULL};
 	}
-	/* Blocks come and go by 128 KiB: keep their memory instead of asking the kernel each time. */
+	/* Blocks come and go by 128 KiB: keep their memory instead of asking the kernel each time.  One
+	 * arena: threads share few and large blocks, and each further arena costs page faults. */
 	mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
-	int rc = imgfs_open(IMGFS_IMAGE_FD, &options, &imgfs, &err);
-	if (rc < 0)
-		return rc == -ENOMEM ? IMGFS_EXIT_MEMORY : IMGFS_EXIT_IMAGE;
-	rc = imgfs_serve(imgfs, IMGFS_FUSE_FD, &err);
-	imgfs_free(&imgfs);
-	if (rc == 0)
-		return IMGFS_EXIT_UNMOUNTED;
-	return rc == -ENOMEM ? IMGFS_EXIT_MEMORY : IMGFS_EXIT_SESSION;
+	mallopt(M_ARENA_MAX, 1);
+	int code = serve(&options);
+	imgfs_record_free(&options.record);
+	arrival_free(&options.source.arrival);
+	return code;
 }

@@ -18,7 +18,10 @@ struct imgfs_reader {
 	struct disk_reader disk;
 	struct imgfs *imgfs;
 	struct imgfs_reader *next;
+	uint64_t recorded;           /* the inode that is read, IMGFS_NOT_RECORDED, or 0: none */
+	struct imgfs_range *missing; /* NULL: wait for what is not here; else put it there */
 };
+#define IMGFS_NOT_RECORDED UINT64_MAX
 
 struct imgfs {
 	struct disk disk;

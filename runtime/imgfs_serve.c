@@ -6,12 +6,18 @@
  * all), and where the image has no extended attributes it need not ask for them at each exec.  What
  * is left is one request for each name, and one for each 128 KiB.
  *
- * One thread now.  A later one that waits for missing parts of the image, or decompresses ahead,
- * goes in behind serve_read: libfuse allows to answer a request later and from elsewhere.
+ * Threads: each takes a request from the device, answers it, and takes the next.  The first serves
+ * alone until somebody reads a file, for what a start-up asks before that takes a single thread less
+ * time than starting others.  A read that has to wait for a part of the image does not hold its
+ * thread (imgfs_reads.h); libfuse allows to answer later and from elsewhere.
  */
 #define FUSE_USE_VERSION 314
 #include "runtime/imgfs_serve.h"
 
+#include <linux/limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,14 +25,23 @@
 #include <fuse3/fuse_lowlevel.h>
 
 #include "common/cleanup.h"
+#include "runtime/imgfs_ahead.h"
+#include "runtime/imgfs_reads.h"
 
 /* Seconds; "for ever" without an overflow in the kernel's conversion. */
 static const double forever = 1e9;
 enum { READ_BYTES_MAX = 1 << 20, LINK_BYTES_MAX = 65536 };
+enum { THREADS_MIN = 2, THREADS_MAX = 4, BACKGROUND_MAX = 512 };
 
 struct server {
 	struct imgfs *imgfs;
-	char *room;  /* READ_BYTES_MAX, for answers */
+	struct imgfs_reads *reads;
+	struct imgfs_ahead *ahead;
+	struct fuse_session *session;
+	pthread_t threads[THREADS_MAX];  /* but the first */
+	size_t thread_count;
+	atomic_flag threads_started;
+	bool records;           /* every name must be looked up */
 	unsigned capabilities;  /* FUSE_CAP_* of the kernel */
 };
 
@@ -68,6 +83,11 @@ static void serve_init(void *userdata, struct fuse_conn_info *conn)
 	/* Not wanted: AUTO_INVAL_DATA asks for attributes at reads; splicing costs more than it saves
 	 * for data that was just decompressed. */
 	conn->want = conn->capable & wanted;
+	if (server->records)
+		conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+	/* Reads ahead that wait for a part of the image must not use up what the kernel asks at one
+	 * time. */
+	conn->max_background = BACKGROUND_MAX;
 	server->capabilities = conn->capable;
 }
 
@@ -94,26 +114,36 @@ static void serve_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 
 static void serve_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-	char *text = server_of(req)->room;
-	int rc = imgfs_readlink(imgfs_of(req), ino, text, LINK_BYTES_MAX);
+	char text[LINK_BYTES_MAX];
+	int rc = imgfs_readlink(imgfs_of(req), ino, text, sizeof text);
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
 		fuse_reply_readlink(req, text);
 }
 
+/* Of the type imgfs_answer_fn. */
+static void answer_read(void *context, void *token, const char *bytes, ssize_t length)
+{
+	(void)context;
+	if (length < 0)
+		fuse_reply_err(token, (int)-length);
+	else
+		fuse_reply_buf(token, bytes, (size_t)length);
+}
+
+static void threads_start(struct server *server);
+
 static void serve_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		       struct fuse_file_info *info)
 {
-	char *room = server_of(req)->room;
+	struct server *server = server_of(req);
 	(void)info;
 	if (size > READ_BYTES_MAX)
 		size = READ_BYTES_MAX;
-	ssize_t length = imgfs_read(imgfs_of(req), ino, room, size, (uint64_t)offset);
-	if (length < 0)
-		fuse_reply_err(req, (int)-length);
-	else
-		fuse_reply_buf(req, room, (size_t)length);
+	threads_start(server);
+	imgfs_ahead_note(server->ahead, ino, (uint64_t)offset, size);
+	imgfs_reads_submit(server->reads, req, ino, size, (uint64_t)offset);
 }
 
 struct listing {
@@ -143,8 +173,13 @@ static bool list_entry(void *context, const char *name, const struct imgfs_entry
 
 static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus)
 {
-	struct listing listing = {.req = req, .bytes = server_of(req)->room, .plus = plus};
+	struct listing listing = {.req = req, .plus = plus};
 	listing.size = size < READ_BYTES_MAX ? size : READ_BYTES_MAX;
+	AUTO_FREE char *bytes = listing.bytes = malloc(listing.size);
+	if (bytes == NULL) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
 	int rc = imgfs_readdir(imgfs_of(req), ino, (uint64_t)offset, plus, list_entry, &listing);
 	if (rc < 0 && listing.used == 0)
 		fuse_reply_err(req, -rc);
@@ -188,36 +223,34 @@ static void serve_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t
 	list(req, ino, size, offset, true);
 }
 
-static void reply_xattr(fuse_req_t req, ssize_t length, size_t size)
+static void reply_xattr(fuse_req_t req, ssize_t length, const char *value, size_t size)
 {
 	if (length < 0)
 		fuse_reply_err(req, (int)-length);
 	else if (size == 0)
 		fuse_reply_xattr(req, (size_t)length);
 	else
-		fuse_reply_buf(req, server_of(req)->room, (size_t)length);
+		fuse_reply_buf(req, value, (size_t)length);
 }
 
 static void serve_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-	struct server *server = server_of(req);
-	if (!imgfs_has_xattrs(server->imgfs)) {
+	char value[XATTR_SIZE_MAX];
+	size_t room = size < sizeof value ? size : sizeof value;
+	if (!imgfs_has_xattrs(imgfs_of(req)))
 		fuse_reply_err(req, ENOSYS);
-		return;
-	}
-	size_t room = size < READ_BYTES_MAX ? size : READ_BYTES_MAX;
-	reply_xattr(req, imgfs_getxattr(server->imgfs, ino, name, server->room, room), size);
+	else
+		reply_xattr(req, imgfs_getxattr(imgfs_of(req), ino, name, value, room), value, size);
 }
 
 static void serve_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	struct server *server = server_of(req);
-	if (!imgfs_has_xattrs(server->imgfs)) {
+	char names[XATTR_LIST_MAX];
+	size_t room = size < sizeof names ? size : sizeof names;
+	if (!imgfs_has_xattrs(imgfs_of(req)))
 		fuse_reply_err(req, ENOSYS);
-		return;
-	}
-	size_t room = size < READ_BYTES_MAX ? size : READ_BYTES_MAX;
-	reply_xattr(req, imgfs_listxattr(server->imgfs, ino, server->room, room), size);
+	else
+		reply_xattr(req, imgfs_listxattr(imgfs_of(req), ino, names, room), names, size);
 }
 
 static void serve_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -278,25 +311,78 @@ static const struct fuse_lowlevel_ops operations = {
 	.symlink = serve_symlink,
 };
 
-int imgfs_serve(struct imgfs *imgfs, int device_fd, struct err *err)
+/* ---- threads ---- */
+
+static void *serve_requests(void *context)
+{
+	struct server *server = context;
+	struct fuse_buf buffer = {0};
+	while (!fuse_session_exited(server->session)) {
+		int rc = fuse_session_receive_buf(server->session, &buffer);
+		if (rc == -EINTR)
+			continue;
+		if (rc <= 0)
+			break;
+		fuse_session_process_buf(server->session, &buffer);
+	}
+	free(buffer.mem);
+	return NULL;
+}
+
+/* Once.  Fewer threads than wished for serve as well. */
+static void threads_start(struct server *server)
+{
+	cpu_set_t cpus;
+	if (atomic_flag_test_and_set(&server->threads_started))
+		return;
+	int wanted = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : THREADS_MIN;
+	if (wanted < THREADS_MIN)
+		wanted = THREADS_MIN;
+	if (wanted > THREADS_MAX)
+		wanted = THREADS_MAX;
+	while (server->thread_count + 1 < (size_t)wanted &&
+	       pthread_create(&server->threads[server->thread_count], NULL, serve_requests, server) == 0)
+		server->thread_count++;
+}
+
+/* The first thread is the caller's. */
+static int threads_run(struct server *server)
+{
+	serve_requests(server);
+	/* Nothing more is started from here on; the device says to all threads what it said to us. */
+	atomic_flag_test_and_set(&server->threads_started);
+	for (size_t i = 0; i < server->thread_count; i++)
+		pthread_join(server->threads[i], NULL);
+	return fuse_session_exited(server->session) ? 0 : -EIO;
+}
+
+static void server_free(struct server *server)
+{
+	imgfs_ahead_free(&server->ahead);
+	imgfs_reads_free(&server->reads);
+	if (server->session != NULL)
+		fuse_session_destroy(server->session);
+}
+
+int imgfs_serve(struct imgfs *imgfs, int device_fd, bool records, struct err *err)
 {
 	char name[] = "cmpi-imgfs", *argv[] = {name, NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
-	struct server server = {.imgfs = imgfs};
+	__attribute__((cleanup(server_free))) struct server server = {
+		.imgfs = imgfs, .records = records, .threads_started = ATOMIC_FLAG_INIT};
 	char mount_point[32];
-	AUTO_FREE char *room = malloc(READ_BYTES_MAX);
-	if (room == NULL)
-		return err_errno(err, ENOMEM, "serve the image");
-	server.room = room;
-	struct fuse_session *session =
-		fuse_session_new(&args, &operations, sizeof operations, &server);
-	if (session == NULL)
+	int rc = imgfs_reads_new(imgfs, answer_read, NULL, &server.reads, err);
+	if (rc == 0)
+		rc = imgfs_ahead_new(imgfs, &server.ahead, err);
+	if (rc < 0)
+		return rc;
+	server.session = fuse_session_new(&args, &operations, sizeof operations, &server);
+	if (server.session == NULL)
 		return err_set(err, EIO, "libfuse cannot make a session");
 	/* libfuse's way to be given a device that is mounted already. */
 	snprintf(mount_point, sizeof mount_point, "/dev/fd/%d", device_fd);
-	int rc = fuse_session_mount(session, mount_point);
-	if (rc == 0)
-		rc = fuse_session_loop(session);
-	fuse_session_destroy(session);
-	return rc == 0 ? 0 : err_set(err, EIO, "the FUSE session failed (%d)", rc);
+	if (fuse_session_mount(server.session, mount_point) != 0)
+		return err_set(err, EIO, "libfuse does not take the device");
+	rc = threads_run(&server);
+	return rc == 0 ? 0 : err_set(err, EIO, "the FUSE session failed");
 }

@@ -14,7 +14,8 @@ enum {
 	IMGFS_FUSE_FD = 3,
 	IMGFS_IMAGE_FD = 4,
 	IMGFS_ARRIVAL_FD = 5,  /* open: the map of what is here of the image (common/arrival.h) */
-	IMGFS_PROFILE_FD = 6,  /* open: write there, at the end, what was read (imgfs_profile.h) */
+	IMGFS_PROFILE_FD = 6,  /* open: write there what is read (imgfs_profile.h) */
+	IMGFS_OWNER_FD = 7,    /* with an arrival: a pidfd of who will end it */
 };
 
 /* Its exit statuses, whose texts backend_fuse.c has. */
@@ -24,6 +25,8 @@ enum imgfs_exit {
 	IMGFS_EXIT_IMAGE = 3,     /* the tables of the image are damaged */
 	IMGFS_EXIT_SESSION = 4,   /* the FUSE session could not be set up, or failed */
 	IMGFS_EXIT_MEMORY = 5,
+	IMGFS_EXIT_ARRIVAL = 6,   /* the image does not arrive */
+	IMGFS_EXIT_PROFILE = 7,   /* the profile cannot be written */
 };
 
 #endif

@@ -23,7 +23,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -273,6 +275,16 @@ static int attach(struct init *init, const struct mount_plan *plan,
 	return rc < 0 ? blame_server(init, exit_code, err) : 0;
 }
 
+/* A pidfd of cmpid, who made our socket. */
+static int owner_open(const struct init *init, struct err *err)
+{
+	struct ucred peer;
+	socklen_t len = sizeof peer;
+	int fd = getsockopt(init->socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0
+			 ? -1 : (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	return fd < 0 ? err_errno(err, errno, "watch cmpid") : fd;
+}
+
 static void on_attach(struct init *init, const struct init_msg *msg, const int *fds)
 {
 	struct err err = ERR_NONE;
@@ -280,15 +292,17 @@ static void on_attach(struct init *init, const struct init_msg *msg, const int *
 	AUTO_BUF struct buf bytes = {0};
 	AUTO_MOUNT_PLAN struct mount_plan plan = {0};
 	bool arrives = msg->attach.has_arrival;
+	AUTO_FD int owner_fd = arrives ? owner_open(init, &err) : -1;
 	const struct backend_input input = {
 		.image_fd = fds[1],
+		.owner_fd = owner_fd,
 		.arrival_fd = arrives ? fds[2] : -1,
 		.profile_fd = msg->attach.has_profile ? fds[arrives ? 3 : 2] : -1,
 		.imgfs_path = init->imgfs_path,
 		.privileged = init->privileged,
 	};
 	int code = 0;
-	if (read_memfd(fds[0], &bytes, &err) < 0 ||
+	if ((arrives && owner_fd < 0) || read_memfd(fds[0], &bytes, &err) < 0 ||
 	    mount_plan_parse(bytes.data, bytes.len, &plan, &err) < 0)
 		code = EXITCODE_INTERNAL;
 	else if (image_check(fds[1], &err) < 0)

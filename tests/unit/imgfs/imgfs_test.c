@@ -147,7 +147,7 @@ static void compare(struct imgfs *imgfs, uint64_t ino, const char *path)
 	}
 }
 
-static const struct imgfs_options ids = {true, 77, 78};
+static const struct imgfs_options ids = {.own_ids = true, .uid = 77, .gid = 78};
 
 static void test_whole_tree(void **state)
 {
