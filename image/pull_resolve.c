@@ -89,10 +89,33 @@ static int descend(struct search *search, struct manifest *manifest, struct buf 
 	return rc;
 }
 
+/* Small blobs are kept, too, so that a config is fetched once. */
+static int config_of_store(struct pull_work *work, const struct manifest_blob *blob)
+{
+	uint64_t size;
+	char got[DIGEST_TEXT_SIZE];
+	AUTO_FD int fd = -1;
+	if (store_blob_open(work->options->store, blob->digest, &fd, &size) < 0 || size != blob->size)
+		return -ENOENT;
+	char *room = buf_reserve(&work->config, (size_t)size + 1);
+	if (room == NULL || pread(fd, room, (size_t)size, 0) != (ssize_t)size ||
+	    digest_of(room, (size_t)size, blob->digest, got, NULL) < 0 || strcmp(got, blob->digest) != 0)
+		return -ENOENT;
+	work->config.len += (size_t)size;
+	return 0;
+}
+
 static int load_config(struct pull_work *work, const struct manifest_blob *blob, struct err *err)
 {
-	int rc = work->registry ? registry_blob(work->registry, blob, MANIFEST_CONFIG_MAX, &work->config, err)
-				: layout_blob(work->layout, blob->digest, MANIFEST_CONFIG_MAX, &work->config, err);
+	if (work->registry == NULL) {
+		int rc = layout_blob(work->layout, blob->digest, MANIFEST_CONFIG_MAX, &work->config, err);
+		return rc < 0 ? err_prefix(err, "config") : 0;
+	}
+	if (config_of_store(work, blob) == 0)
+		return 0;
+	int rc = registry_blob(work->registry, blob, MANIFEST_CONFIG_MAX, &work->config, err);
+	if (rc == 0)
+		rc = store_blob_put(work->options->store, blob->digest, work->config.data, work->config.len, err);
 	return rc < 0 ? err_prefix(err, "config") : 0;
 }
 

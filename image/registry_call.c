@@ -21,7 +21,7 @@
 #include "common/cleanup.h"
 #include "image/registry_impl.h"
 
-enum { REDIRECTS_MAX = 8, TRIES_MAX = 5, LOGINS_MAX = 2, WAIT_MAX_S = 120, BACKOFF_MS = 200 };
+enum { REDIRECTS_MAX = 8, TRIES_MAX = 4, LOGINS_MAX = 2, WAIT_MAX_S = 120, BACKOFF_MS = 100 };
 
 void registry_call_init(struct registry_call *call, struct registry *registry, enum http_method method,
 			const char *accept, char *take_path)
@@ -198,7 +198,8 @@ static int judge_failure(struct registry_call *call, const struct http_reply *re
 	}
 	if (call->tries < TRIES_MAX && (reply->failure == HTTP_NETWORK || call->tries < 2))
 		return again(call, 0, wait_ms);
-	err_set(err, EHOSTDOWN, "registry %s cannot be reached: %s", place->host, reply->failure_text);
+	err_set(err, EHOSTDOWN, "registry %s %s: %s", place->host,
+		reply->failure == HTTP_NO_CONNECTION ? "cannot be reached" : "breaks off", reply->failure_text);
 	return next_place(call, wait_ms, err);
 }
 

@@ -31,29 +31,24 @@ static double mib(uint64_t bytes)
 }
 
 struct totals {
-	uint64_t have, size;
+	uint64_t have, size, fetched;
 	size_t done;
 	double rate;    /* bytes/s */
 	double left_s;  /* -1: nobody knows */
 };
 
-static struct totals add_up(struct cmpi_image_progress *progress, const struct pull_status *status)
+static struct totals add_up(const struct cmpi_image_progress *progress, const struct pull_status *status)
 {
 	struct totals totals = {.left_s = -1};
-	uint64_t fetched = 0;
 	for (size_t i = 0; i < status->layer_count; i++) {
 		const struct pull_layer_status *layer = &status->layers[i];
 		totals.size += layer->size;
 		totals.have += layer->have;
 		totals.done += layer->state == PULL_LAYER_DONE;
-		fetched += layer->was_there ? 0 : layer->have;
-	}
-	if (!progress->has_start) {
-		progress->has_start = true;
-		progress->bytes_at_start = fetched;
+		totals.fetched += layer->was_there ? 0 : layer->have;
 	}
 	double seconds = (double)(clock_now_ns() - progress->started_ns) / 1e9;
-	totals.rate = seconds > 0 ? (double)(fetched - progress->bytes_at_start) / seconds : 0;
+	totals.rate = seconds > 0 && totals.fetched > progress->bytes_at_start ? (double)(totals.fetched - progress->bytes_at_start) / seconds : 0;
 	if (totals.rate > 0)
 		totals.left_s = (double)(totals.size - totals.have) / totals.rate;
 	return totals;
@@ -119,6 +114,9 @@ int cmpi_image_progress_status(void *context, const struct pull_status *status)
 {
 	struct cmpi_image_progress *progress = context;
 	uint64_t now = clock_now_ns();
+	if (!progress->has_start)
+		progress->bytes_at_start = add_up(progress, status).fetched;
+	progress->has_start = true;
 	uint64_t interval = progress->json ? JSON_NS : progress->is_terminal ? TERMINAL_NS : LOG_NS;
 	if (now - progress->shown_ns < interval || (progress->is_quiet && !progress->json))
 		return 0;

@@ -196,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
             return False
         if kind in ("bearer", "bearer-user", "refresh", "expiring", "redirect-creds", "never-enough"):
             return self.bearer(kind, what)
-        if kind == "busy" and count("busy " + self.path) <= 2:
+        if kind == "busy" and what == "manifests" and count("busy " + self.path) <= 2:
             self.error(429, "slow down", [("Retry-After", "1")])
             return False
         if kind == "limit":

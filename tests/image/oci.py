@@ -173,7 +173,7 @@ def write_sif(path, squashfs):
     header = struct.pack("<32s10s3s3s16sqqqqqqqq", b"#!/usr/bin/env run-singularity\n", b"SIF_MAGIC\0", b"01\0",
                          b"02\0", bytes(16), 0, 0, 47, 48, 128, 48 * 585, at, len(data))
     extra = struct.pack("<ii3s", 1, 2, b"02\0").ljust(384, b"\0")
-    entry = struct.pack("<i?iiiqqqqqqq128s", 0x4004, True, 1, 0xf0000001, 0, at, len(data), len(data), 0, 0, 0, 0,
+    entry = struct.pack("<i?IIIqqqqqqq128s", 0x4004, True, 1, 0xf0000001, 0, at, len(data), len(data), 0, 0, 0, 0,
                         b"rootfs") + extra
     assert len(header) == 128 and len(entry) == 585
     with open(path, "wb") as file:
