@@ -14,13 +14,29 @@
 #include "launcher/supervisor.h"
 
 #define CONNECT_NS (30 * NS_PER_S)
+#define OPENING_NS (500 * NS_PER_MS)  /* for a job that is over before the connection is there */
 #define FAREWELL_NS (2 * NS_PER_S)  /* after that nobody hears the status */
+
+static void report_send(struct daemon *daemon, enum supervisor_frame type, const struct buf *payload)
+{
+	tree_send(daemon->report, SUPERVISOR_SELF, (uint16_t)type, payload->data, payload->len, NULL);
+}
+
+static void send_status(struct daemon *daemon)
+{
+	AUTO_BUF struct buf payload = {0};
+	buf_add_u32(&payload, (uint32_t)daemon->final_status);
+	report_send(daemon, SUPERVISOR_FRAME_STATUS, &payload);
+}
 
 static void on_ready(void *context)
 {
 	struct daemon *daemon = context;
-	loop_remove_timer(daemon->loop, &daemon->report_timer);
 	daemon->report_is_open = true;
+	if (daemon->final_status >= 0)
+		send_status(daemon);
+	else
+		loop_remove_timer(daemon->loop, &daemon->report_timer);
 }
 
 static void on_frame(void *context, const struct frame *frame)
@@ -79,11 +95,6 @@ int daemon_start_report(struct daemon *daemon, struct err *err)
 	return rc;
 }
 
-static void report_send(struct daemon *daemon, enum supervisor_frame type, const struct buf *payload)
-{
-	tree_send(daemon->report, SUPERVISOR_SELF, (uint16_t)type, payload->data, payload->len, NULL);
-}
-
 void daemon_say(struct daemon *daemon, const char *text)
 {
 	AUTO_BUF struct buf payload = {0};
@@ -97,17 +108,17 @@ void daemon_say(struct daemon *daemon, const char *text)
 
 void daemon_stop(struct daemon *daemon, int status)
 {
-	AUTO_BUF struct buf payload = {0};
-	if (!daemon->report_is_open) {
+	if (daemon->report == NULL) {
 		loop_stop(daemon->loop, status);
 		return;
 	}
+	/* The end of the connection says that the status has been read; were we to go now, what is on its way
+	 * to us would reset the connection and could take the status with it (tcp(7)). */
 	daemon->final_status = status;
-	buf_add_u32(&payload, (uint32_t)status);
-	report_send(daemon, SUPERVISOR_FRAME_STATUS, &payload);
-	/* Its end of the connection says that it has been read; were we to go now, what is on its way to us
-	 * would reset the connection and could take the status with it (tcp(7)). */
-	if (loop_add_timer(daemon->loop, FAREWELL_NS, on_last_lost, daemon, &daemon->report_timer,
-			   NULL) < 0)
+	loop_remove_timer(daemon->loop, &daemon->report_timer);
+	if (daemon->report_is_open)
+		send_status(daemon);
+	if (loop_add_timer(daemon->loop, daemon->report_is_open ? FAREWELL_NS : OPENING_NS, on_last_lost,
+			   daemon, &daemon->report_timer, NULL) < 0)
 		loop_stop(daemon->loop, status);
 }

@@ -289,7 +289,8 @@ static void on_held(void *context)
 {
 	struct daemon *daemon = context;
 	daemon->held_timer = 0;
-	daemon_fail(daemon, daemon->held.exit_code, "%s", daemon->held.err.text);
+	daemon_fail(daemon, daemon->held.exit_code, "%s",
+		    daemon->node_0_speaks ? "" : daemon->held.err.text);
 }
 
 void daemon_tell_held(struct daemon *daemon)
