@@ -8,9 +8,9 @@
  * Invariants
  * - After an ERROR, nothing more is attached or started; signals, KILL and QUIT are still served.
  * - We are the sub-reaper: every descendant is our child in the end.  Killing means: kill the
- *   children, reap, look again (their orphans came to us), until only the image server is left;
- *   the server goes last, for the others may need it to die.
- * - Nothing is polled.  The one timer runs while killing, at most one second: it catches children
+ *   children and those below them, reap, look again (orphans came to us), until only the image server
+ *   is left; the server goes last, for the others may need it to die.
+ * - Nothing is polled.  The one timer runs while killing, at most three seconds: it catches children
  *   that came between two looks, and gives up on what the kernel cannot end.
  *
  * Caveat: SIGKILL of cmpi-init leaves the grandchildren of ranks to the next sub-reaper, cmpid, whose client
@@ -46,7 +46,7 @@
 #include "runtime/node_memory.h"
 #include "runtime/rank_table.h"
 
-enum { KILL_TICKS_MAX = 10 };
+enum { KILL_TICKS_MAX = 30 };
 static const uint64_t kill_tick_ns = 100 * NS_PER_MS;
 
 struct init {
@@ -96,7 +96,7 @@ static bool count_child(void *context, pid_t pid)
 		return true;
 	init->doomed++;
 	if (init->killing)
-		kill(pid, SIGKILL);
+		descendants_kill(init->proc_fd, pid);
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,12 +118,41 @@ static void test_children(void **state)
 	assert_int_equal(found[1], 0);
 }
 
+static bool kill_each(void *context, pid_t pid)
+{
+	descendants_kill(*(int *)context, pid);
+	return true;
+}
+
+/* A tree with a session of its own in it; what is orphaned comes to us and is killed next. */
+static void test_kill_takes_the_tree(void **state)
+{
+	(void)state;
+	AUTO_FD int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int ends[2];
+	char byte;
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	const struct child_fd fds[] = {{ends[1], 1}};
+	run("(setsid sh -c 'sleep 100 & sleep 100') & sh -c 'sleep 100; true' & echo ready; wait", fds, 1);
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	do {
+		assert_int_equal(descendants_each(proc_fd, kill_each, &proc_fd), 0);
+	} while (wait(NULL) > 0);
+	/* Who could write has ended: nobody was missed. */
+	while (read(ends[0], &byte, 1) > 0)
+		continue;
+	close(ends[0]);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit), cmocka_unit_test(test_descriptors_swap),
 		cmocka_unit_test(test_failures), cmocka_unit_test(test_signal_mask_is_empty),
-		cmocka_unit_test(test_children),
+		cmocka_unit_test(test_children), cmocka_unit_test(test_kill_takes_the_tree),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
