@@ -52,10 +52,8 @@ static int step_attach(struct daemon *daemon, struct err *err)
 	};
 	struct mount_plan *mounts = &daemon->plan.mounts;
 	int rc = daemon_make_session_dir(daemon, err);
-	/* Where the host's /tmp is bound, it is there already; a mount on it would only keep cmpi-init from
-	 * removing it. */
-	if (rc == 0 && !mount_plan_has_bind(mounts, "/tmp", "/tmp"))
-		rc = mount_plan_add_bind(mounts, daemon->session_dir, daemon->session_dir, 0, err);
+	if (rc == 0)
+		rc = daemon_bind_session_dir(daemon, mounts, err);
 	if (rc < 0)
 		return rc;
 	mount_plan_sort(mounts);

@@ -150,6 +150,8 @@ void daemon_free_ranks(struct daemon *daemon);
 
 /* daemon_setup.c: session directory, signals, descriptors */
 int daemon_make_session_dir(struct daemon *daemon, struct err *err);
+/* Into the container, under the same name. */
+int daemon_bind_session_dir(const struct daemon *daemon, struct mount_plan *mounts, struct err *err);
 void daemon_remove_session_dir(struct daemon *daemon);
 int daemon_watch_signals(struct daemon *daemon, struct err *err);
 void daemon_prepare_process(void);

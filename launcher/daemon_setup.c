@@ -5,11 +5,13 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -111,22 +113,50 @@ int daemon_watch_signals(struct daemon *daemon, struct err *err)
 
 /* -- session directory -------------------------------------------------- */
 
+/* Short names, since those of sockets are (unix(7)), so not $TMPDIR; and first what is in memory: PMIx
+ * makes directories and files there at each start, which costs a millisecond or two on a disk. */
+static const char *const session_bases[] = {"/dev/shm", "/tmp"};
+
+static bool is_in_memory(const char *path)
+{
+	struct statfs status;
+	return statfs(path, &status) == 0 && status.f_type == TMPFS_MAGIC;
+}
+
 int daemon_make_session_dir(struct daemon *daemon, struct err *err)
 {
+	int number = ENOENT;
 	if (daemon->session_dir[0] != '\0')
 		return 0;
-	/* /tmp and not $TMPDIR: sockets' names are short (unix(7)), and it is bound into the container
-	 * under the same name. */
-	snprintf(daemon->session_dir, sizeof daemon->session_dir, "/tmp/cmpirun.%u.XXXXXX",
-		 (unsigned)getuid());
-	if (mkdtemp(daemon->session_dir) == NULL) {
-		int number = errno;
-		daemon->session_dir[0] = '\0';
-		return err_errno(err, number, "session directory in /tmp");
+	for (size_t i = 0; i < sizeof session_bases / sizeof *session_bases; i++) {
+		bool last = i + 1 == sizeof session_bases / sizeof *session_bases;
+		if (!last && !is_in_memory(session_bases[i]))
+			continue;
+		snprintf(daemon->session_dir, sizeof daemon->session_dir, "%s/cmpirun.%u.XXXXXX",
+			 session_bases[i], (unsigned)getuid());
+		if (mkdtemp(daemon->session_dir) == NULL) {
+			number = errno;
+			daemon->session_dir[0] = '\0';
+			continue;
+		}
+		/* Should we be killed, cmpi-init removes it. */
+		AUTO_FD int base = open(session_bases[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return init_client_set_session(daemon->init, base,
+					       strrchr(daemon->session_dir, '/') + 1, err);
 	}
-	/* Should we be killed, cmpi-init removes it. */
-	AUTO_FD int tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return init_client_set_session(daemon->init, tmp, strrchr(daemon->session_dir, '/') + 1, err);
+	return err_errno(err, number, "session directory in /tmp");
+}
+
+int daemon_bind_session_dir(const struct daemon *daemon, struct mount_plan *mounts, struct err *err)
+{
+	char base[sizeof daemon->session_dir];
+	snprintf(base, sizeof base, "%s", daemon->session_dir);
+	*strrchr(base, '/') = '\0';
+	/* Where the host's is bound, it is there already; a mount on it would only keep cmpi-init from
+	 * removing it. */
+	if (mount_plan_has_bind(mounts, base, base))
+		return 0;
+	return mount_plan_add_bind(mounts, daemon->session_dir, daemon->session_dir, 0, err);
 }
 
 void daemon_remove_session_dir(struct daemon *daemon)

@@ -111,20 +111,19 @@ static int need(struct disk_reader *reader, uint64_t at, uint64_t len)
 	return reader->need ? reader->need(reader->need_context, at, len) : 0;
 }
 
-/* Fills block->bytes from `len` bytes at `at`, packed or not. */
-static int block_unpack(struct disk_reader *reader, uint64_t at, size_t len, bool raw, size_t room,
-			struct squash_block *block, struct err *err)
+/* Unpacks `len` bytes at `at`, packed or not, into bytes[room]; *made says how many came out. */
+static int unpack_at(struct disk_reader *reader, uint64_t at, size_t len, bool raw, void *bytes,
+		     size_t room, size_t *made, struct err *err)
 {
-	if (len == 0 || len > room)
+	/* What is packed may be larger than what comes out, if that is the last of a file. */
+	if (len == 0 || len > (raw ? room : reader->disk->super.block_size > DISK_META_SIZE
+						   ? reader->disk->super.block_size : DISK_META_SIZE))
 		return disk_broken(err, "a block has an impossible size");
-	int rc = disk_bytes(reader, at, raw ? block->bytes : reader->packed, len, err);
+	int rc = disk_bytes(reader, at, raw ? bytes : reader->packed, len, err);
 	if (rc < 0)
 		return rc;
-	block->len = len;
-	if (raw)
-		return 0;
-	return squash_unpack_block(&reader->unpack, reader->packed, len, block->bytes, room,
-				   &block->len, err);
+	*made = len;
+	return raw ? 0 : squash_unpack_block(&reader->unpack, reader->packed, len, bytes, room, made, err);
 }
 
 static int meta_fill(void *context, struct squash_block *block, size_t room, struct err *err)
@@ -136,7 +135,7 @@ static int meta_fill(void *context, struct squash_block *block, size_t room, str
 		return rc;
 	header = le16toh(header);
 	size_t len = header & ~META_RAW;
-	rc = block_unpack(reader, block->at + 2, len, header & META_RAW, room, block, err);
+	rc = unpack_at(reader, block->at + 2, len, header & META_RAW, block->bytes, room, &block->len, err);
 	if (rc < 0)
 		return rc;
 	block->next = block->at + 2 + len;
@@ -193,8 +192,16 @@ struct data_fill {
 static int data_fill(void *context, struct squash_block *block, size_t room, struct err *err)
 {
 	const struct data_fill *fill = context;
-	return block_unpack(fill->reader, block->at, fill->header & DISK_DATA_SIZE_MASK,
-			    fill->header & DISK_DATA_RAW, room, block, err);
+	return unpack_at(fill->reader, block->at, fill->header & DISK_DATA_SIZE_MASK,
+			 fill->header & DISK_DATA_RAW, block->bytes, room, &block->len, err);
+}
+
+/* Asks for the bytes of a data block. */
+static int data_need(struct disk_reader *reader, uint64_t at, uint32_t header, struct err *err)
+{
+	if (at < SQUASH_SUPER_SIZE || header & ~(DISK_DATA_SIZE_MASK | DISK_DATA_RAW))
+		return disk_broken(err, "a data block at an impossible place");
+	return need(reader, at, header & DISK_DATA_SIZE_MASK);
 }
 
 int disk_data_block(struct disk_reader *reader, struct squash_cache *cache, uint64_t at,
@@ -202,10 +209,19 @@ int disk_data_block(struct disk_reader *reader, struct squash_cache *cache, uint
 {
 	struct data_fill fill = {reader, header};
 	*block = NULL;
-	if (at < SQUASH_SUPER_SIZE || header & ~(DISK_DATA_SIZE_MASK | DISK_DATA_RAW))
-		return disk_broken(err, "a data block at an impossible place");
-	int rc = need(reader, at, header & DISK_DATA_SIZE_MASK);
+	int rc = data_need(reader, at, header, err);
 	return rc < 0 ? rc : squash_cache_get(cache, at, data_fill, &fill, block, err);
+}
+
+int disk_data_direct(struct disk_reader *reader, uint64_t at, uint32_t header, void *bytes,
+		     size_t len, struct err *err)
+{
+	size_t made = 0;
+	int rc = data_need(reader, at, header, err);
+	if (rc == 0)
+		rc = unpack_at(reader, at, header & DISK_DATA_SIZE_MASK, header & DISK_DATA_RAW, bytes, len,
+			       &made, err);
+	return rc == 0 && made != len ? disk_broken(err, "a block is shorter than what a file has in it") : rc;
 }
 
 /* ---- tables ---- */

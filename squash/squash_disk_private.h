@@ -25,6 +25,9 @@ int disk_table_read(struct disk_reader *reader, uint64_t list, uint64_t index, v
 /* A data block or fragment, held: give it back to `cache`. */
 int disk_data_block(struct disk_reader *reader, struct squash_cache *cache, uint64_t at,
 		    uint32_t header, struct squash_block **block, struct err *err);
+/* The same, past the caches: exactly `len` unpacked bytes into `bytes`. */
+int disk_data_direct(struct disk_reader *reader, uint64_t at, uint32_t header, void *bytes,
+		     size_t len, struct err *err);
 #define DISK_DATA_RAW (1u << 24)
 #define DISK_DATA_SIZE_MASK (DISK_DATA_RAW - 1)
 

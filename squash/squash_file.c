@@ -113,59 +113,72 @@ static int block_find(struct disk_reader *reader, const struct disk_inode *inode
 	}
 }
 
-/* The block that has the file's block `index`, held; *skip is where that begins in it.  *block is NULL
- * for a hole. */
-static int block_get(struct disk_reader *reader, const struct disk_inode *inode, uint64_t index,
-		     struct squash_cache **cache, struct squash_block **block, size_t *skip,
-		     struct err *err)
+/* Where a part of a file lies: in a block `at`, from `skip` on; header 0 is a hole. */
+struct part {
+	struct squash_cache *cache;
+	uint64_t at;
+	uint32_t header;
+	size_t skip;
+};
+
+static int fragment_find(struct disk_reader *reader, const struct disk_inode *inode,
+			 struct part *part, struct err *err)
 {
 	struct disk *disk = reader->disk;
 	struct { uint64_t start; uint32_t size, unused; } fragment;
-	uint64_t at;
-	uint32_t header;
-	int rc;
-	*block = NULL;
-	*skip = 0;
-	if (index == inode->size / disk->super.block_size && inode->fragment != DISK_NO_FRAGMENT) {
-		if (inode->fragment >= disk->super.fragments || disk->super.fragment_table == UINT64_MAX)
-			return disk_broken(err, "a file names a fragment that is not there");
-		rc = disk_table_read(reader, disk->super.fragment_table, inode->fragment, &fragment,
-				     sizeof fragment, err);
-		if (rc < 0)
-			return rc;
-		*cache = disk->fragments;
-		*skip = inode->fragment_offset;
-		return disk_data_block(reader, *cache, le64toh(fragment.start), le32toh(fragment.size),
-				       block, err);
-	}
-	*cache = disk->data;
-	rc = block_find(reader, inode, index, &at, &header, err);
-	if (rc < 0 || header == 0)
+	if (inode->fragment >= disk->super.fragments || disk->super.fragment_table == UINT64_MAX)
+		return disk_broken(err, "a file names a fragment that is not there");
+	int rc = disk_table_read(reader, disk->super.fragment_table, inode->fragment, &fragment,
+				 sizeof fragment, err);
+	if (rc < 0)
 		return rc;
-	return disk_data_block(reader, *cache, at, header, block, err);
+	*part = (struct part){disk->fragments, le64toh(fragment.start), le32toh(fragment.size),
+			      inode->fragment_offset};
+	return part->header == 0 ? disk_broken(err, "an empty fragment") : 0;
+}
+
+static int part_find(struct disk_reader *reader, const struct disk_inode *inode, uint64_t offset,
+		     struct part *part, struct err *err)
+{
+	uint32_t size = reader->disk->super.block_size;
+	uint64_t index = offset / size;
+	int rc;
+	if (index == inode->size / size && inode->fragment != DISK_NO_FRAGMENT) {
+		rc = fragment_find(reader, inode, part, err);
+	} else {
+		*part = (struct part){.cache = reader->disk->data};
+		rc = block_find(reader, inode, index, &part->at, &part->header, err);
+	}
+	part->skip += offset % size;
+	return rc;
 }
 
 /* One piece, inside one block. */
 static int piece_read(struct disk_reader *reader, const struct disk_inode *inode, uint64_t offset,
 		      void *bytes, size_t len, struct err *err)
 {
-	struct squash_cache *cache;
 	struct squash_block *block;
-	uint32_t size = reader->disk->super.block_size;
-	size_t skip;
-	int rc = block_get(reader, inode, offset / size, &cache, &block, &skip, err);
+	struct part part;
+	int rc = part_find(reader, inode, offset, &part, err);
 	if (rc < 0)
 		return rc;
-	if (block == NULL) {
+	if (part.header == 0) {
 		memset(bytes, 0, len);
 		return 0;
 	}
-	skip += offset % size;
-	if (skip > block->len || len > block->len - skip)
+	/* All of a block of this file: whoever asked keeps it, so we need not. */
+	bool whole = part.cache == reader->disk->data && part.skip == 0 &&
+		     (len == reader->disk->super.block_size || offset + len == inode->size);
+	if (whole && !squash_cache_has(part.cache, part.at))
+		return disk_data_direct(reader, part.at, part.header, bytes, len, err);
+	rc = disk_data_block(reader, part.cache, part.at, part.header, &block, err);
+	if (rc < 0)
+		return rc;
+	if (part.skip > block->len || len > block->len - part.skip)
 		rc = disk_broken(err, "a block is shorter than what a file has in it");
 	else
-		memcpy(bytes, block->bytes + skip, len);
-	squash_cache_release(cache, &block);
+		memcpy(bytes, block->bytes + part.skip, len);
+	squash_cache_release(part.cache, &block);
 	return rc;
 }
 
@@ -196,16 +209,16 @@ ssize_t disk_file_read(struct disk_reader *reader, const struct disk_inode *inod
 int disk_file_load(struct disk_reader *reader, const struct disk_inode *inode, uint64_t offset,
 		   struct err *err)
 {
-	struct squash_cache *cache;
 	struct squash_block *block;
-	size_t skip;
+	struct part part;
 	if (!S_ISREG(inode->mode))
 		return err_set(err, EINVAL, "not a regular file");
 	if (offset >= inode->size)
 		return 0;
-	int rc = block_get(reader, inode, offset / reader->disk->super.block_size, &cache, &block,
-			   &skip, err);
-	if (rc == 0)
-		squash_cache_release(cache, &block);
+	int rc = part_find(reader, inode, offset, &part, err);
+	if (rc == 0 && part.header != 0)
+		rc = disk_data_block(reader, part.cache, part.at, part.header, &block, err);
+	if (rc == 0 && part.header != 0)
+		squash_cache_release(part.cache, &block);
 	return rc;
 }

@@ -58,7 +58,7 @@ want_clean() {
   local deadline=$((SECONDS + ${1:-5})) left
   while :; do
     left=$(pgrep -a -u "$CMPIRUN_TEST_USER" 'cmpi|mpi_hello' || true
-           find /tmp -maxdepth 1 -name 'cmpirun.*' -user "$CMPIRUN_TEST_USER" 2>/dev/null)
+           find /tmp /dev/shm -maxdepth 1 -name 'cmpirun.*' -user "$CMPIRUN_TEST_USER" 2>/dev/null)
     [[ -z $left ]] && return
     ((SECONDS < deadline)) || complain "left behind: $left"
     sleep 0.1
