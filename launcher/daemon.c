@@ -75,6 +75,7 @@ static int step_attach(struct daemon *daemon, struct err *err)
 			       .environment = plan->environment,
 			       .cwd = plan->work_dir,
 			       .cwd_required = plan->work_dir_required,
+			       .cwd_else = plan->work_dir_else,
 			       .interactive = plan->interactive};
 	return rc < 0 ? rc : init_client_set_job(daemon->init, &job, err);
 }

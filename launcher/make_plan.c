@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -62,6 +63,18 @@ static int find_image(struct making *making, struct plan *plan, struct err *err)
 	return rc;
 }
 
+/* What the image says about itself, if it does: one read of 4 KiB, or none. */
+static int read_config(struct making *making, struct plan *plan, struct err *err)
+{
+	struct utsname host;
+	int rc = image_config_read(&making->image, &making->config, err);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0 && uname(&host) == 0)
+		rc = image_config_check_machine(&making->config, host.machine, err);
+	return rc < 0 ? err_prefix(err, "image %s", plan->image) : 0;
+}
+
 /* -- identity ----------------------------------------------------------- */
 
 static int name_job(struct plan *plan, struct err *err)
@@ -90,10 +103,32 @@ static char **copy_strings(char *const *strings)
 	return copy;
 }
 
-static int take_program(const struct options *options, struct plan *plan, struct err *err)
+/* The user's program, else what the image's config names: Entrypoint and Cmd. */
+static int take_command(const struct making *making, struct plan *plan, struct err *err)
 {
-	plan->argv = copy_strings(options->argv);
-	if (plan->argv == NULL || plan->argv[0] == NULL)
+	const struct image_config *config = &making->config;
+	size_t count = config->json != NULL ? image_config_command(config, NULL, 0) : 0;
+	AUTO_FREE char **words = calloc(count + 1, sizeof *words);
+	if (words == NULL)
+		return no_memory(err);
+	if (making->options->argv[0] == NULL && count == 0)
+		return err_set(err, EINVAL, "no program: cmpirun [options] --image FILE PROGRAM [ARGS]; the "
+			       "image names none of its own");
+	if (count > 0)
+		image_config_command(config, words, count);
+	plan->argv = copy_strings(making->options->argv[0] != NULL ? making->options->argv : words);
+	return plan->argv == NULL || plan->argv[0] == NULL ? no_memory(err) : 0;
+}
+
+static int take_program(const struct making *making, struct plan *plan, struct err *err)
+{
+	const struct options *options = making->options;
+	const char *second = making->config.json != NULL ? making->config.work_dir : "";
+	int rc = take_command(making, plan, err);
+	if (rc < 0)
+		return rc;
+	plan->work_dir_else = strdup(second);
+	if (plan->work_dir_else == NULL)
 		return no_memory(err);
 	plan->work_dir_required = options->work_dir != NULL;
 	plan->work_dir = options->work_dir ? strdup(options->work_dir) : getcwd(NULL, 0);
@@ -269,8 +304,13 @@ static int find_nodes(struct making *making, struct plan *plan, struct err *err)
 
 static int find_environment(struct making *making, struct plan *plan, struct err *err)
 {
-	return rank_env_new(making->environment, making->options->exports,
-			    making->options->export_count, &plan->environment, err);
+	const struct rank_env_parts parts = {
+		.caller = making->environment,
+		.image = making->config.env,
+		.exports = making->options->exports,
+		.export_count = making->options->export_count,
+	};
+	return rank_env_new(&parts, &plan->environment, err);
 }
 
 static int take_choices(struct making *making, struct plan *plan, struct err *err)
@@ -288,7 +328,7 @@ static int take_choices(struct making *making, struct plan *plan, struct err *er
 	int rc = name_job(plan, err);
 	if (rc == 0)
 		rc = take_profile(options, plan, err);
-	return rc < 0 ? rc : take_program(options, plan, err);
+	return rc < 0 ? rc : take_program(making, plan, err);
 }
 
 static int add_mounts_step(struct making *making, struct plan *plan, struct err *err)
@@ -302,9 +342,10 @@ int make_plan(struct making *making, struct plan *plan, struct err *err)
 		int (*make)(struct making *making, struct plan *plan, struct err *err);
 		int exit_code;
 	} parts[] = {
-		{find_image, EXITCODE_IMAGE},      {find_nodes, EXITCODE_USAGE},
-		{find_environment, EXITCODE_USAGE}, {take_choices, EXITCODE_USAGE},
-		{add_mounts_step, EXITCODE_USAGE}, {swap_mpi, EXITCODE_SETUP},
+		{find_image, EXITCODE_IMAGE},       {read_config, EXITCODE_IMAGE},
+		{find_nodes, EXITCODE_USAGE},       {find_environment, EXITCODE_USAGE},
+		{take_choices, EXITCODE_USAGE},     {add_mounts_step, EXITCODE_USAGE},
+		{swap_mpi, EXITCODE_SETUP},
 	};
 	making->image.fd = -1;
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -321,6 +362,7 @@ int make_plan(struct making *making, struct plan *plan, struct err *err)
 void making_free(struct making *making)
 {
 	image_file_close(&making->image);
+	image_config_free(&making->config);
 	hosts_free(&making->hosts);
 	abi_decision_free(&making->decision);
 }
@@ -334,6 +376,9 @@ void make_plan_print(const struct making *making, const struct plan *plan, const
 		   (double)plan->image_size / (1 << 20),
 		   squash_compressor_name(making->image.super.compressor),
 		   making->image.super.block_size / 1024);
+	if (making->config.json != NULL)
+		buf_printf(out, "from      %s%s%s\n", making->config.reference,
+			   making->config.manifest_digest[0] ? ", " : "", making->config.manifest_digest);
 	buf_printf(out, "nodes     %zu from %s: %.*s\n", plan->nodes.count,
 		   hosts_source_name(making->hosts.source), (int)names.len, names.data ? names.data : "");
 	buf_printf(out, "ranks     %u:", plan->ranks);
@@ -352,8 +397,9 @@ void make_plan_print(const struct making *making, const struct plan *plan, const
 	buf_printf(out, "\nprogram  ");
 	for (size_t i = 0; plan->argv[i] != NULL; i++)
 		buf_printf(out, " %s", plan->argv[i]);
-	buf_printf(out, "\nworkdir   %s%s\n", plan->work_dir,
-		   plan->work_dir_required ? "" : " if the container has it, else /");
+	buf_printf(out, "\nworkdir   %s%s%s\n", plan->work_dir,
+		   plan->work_dir_required ? "" : " if the container has it, else ",
+		   plan->work_dir_required ? "" : plan->work_dir_else[0] ? plan->work_dir_else : "/");
 	buf_printf(out, "mpi       ");
 	if (making->decision != NULL)
 		abi_decision_print(making->decision, making->options->level >= LOG_LEVEL_VERBOSE, out);

@@ -4,6 +4,7 @@
 #ifndef LAUNCHER_MAKE_PLAN_H
 #define LAUNCHER_MAKE_PLAN_H
 
+#include "image/config.h"
 #include "image/image_file.h"
 #include "launcher/hosts.h"
 #include "launcher/options.h"
@@ -17,6 +18,7 @@ struct making {
 	uint64_t started_ns;            /* CLOCK_REALTIME */
 
 	struct image_file image;        /* open */
+	struct image_config config;     /* what it says about itself; all NULL when it says nothing */
 	struct hosts hosts;
 	struct abi_decision *decision;  /* NULL without --mpi host */
 	bool oversubscribed;

@@ -252,8 +252,6 @@ static int check(const struct options *options, struct err *err)
 		return 0;
 	if (options->image == NULL)
 		return err_set(err, EINVAL, "--image is missing: which image shall the ranks run in?");
-	if (options->argv[0] == NULL)
-		return err_set(err, EINVAL, "no program: cmpirun [options] --image FILE PROGRAM [ARGS]");
 	if (options->profile != NULL && options->mount == MOUNT_CHOICE_KERNEL)
 		return err_set(err, EINVAL, "--profile-record and --mount kernel: only cmpi-imgfs can "
 			       "record what is read; use --mount fuse");

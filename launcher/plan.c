@@ -15,7 +15,7 @@
 #include "common/cleanup.h"
 #include "launcher/hosts.h"
 
-#define PLAN_VERSION 2u
+#define PLAN_VERSION 3u
 
 enum { CHUNK_SIZE = 120 * 1024, CHUNKS_MAX = 14 };
 
@@ -196,6 +196,7 @@ void plan_pack(const struct plan *plan, struct buf *out)
 	pack_strings(out, plan->argv);
 	pack_strings(out, plan->environment);
 	buf_add_str(out, plan->work_dir);
+	buf_add_str(out, plan->work_dir_else);
 	AUTO_BUF struct buf mounts = {0};
 	mount_plan_pack(&plan->mounts, &mounts);
 	buf_add_blob(out, mounts.data, mounts.len);
@@ -270,6 +271,7 @@ int plan_parse(const void *bytes, size_t len, struct plan *plan, struct err *err
 	plan->argv = parse_strings(&in);
 	plan->environment = parse_strings(&in);
 	plan->work_dir = cursor_str_new(&in);
+	plan->work_dir_else = cursor_str_new(&in);
 	parse_mounts(&in, plan);
 #define PARSE_WORD(field) (field) = cursor_u32(&in);
 	PLAN_WORDS(PARSE_WORD, plan)
@@ -291,6 +293,7 @@ void plan_free(struct plan *plan)
 	free_strings(plan->argv);
 	free_strings(plan->environment);
 	free(plan->work_dir);
+	free(plan->work_dir_else);
 	mount_plan_free(&plan->mounts);
 	*plan = (struct plan){0};
 }

@@ -38,6 +38,7 @@ struct plan {
 	char **argv, **environment;  /* NULL-terminated */
 	char *work_dir;              /* in the container */
 	bool work_dir_required;      /* the user asked for it */
+	char *work_dir_else;         /* where that is not there and not required: the image's own; "": none */
 	struct mount_plan mounts;
 
 	enum mount_choice mount;

@@ -9,15 +9,15 @@
 #include <string.h>
 
 #define WIRED "belongs to the process management of the step that cmpirun runs in"
-#define HOST_PATHS "names places of the host that the container does not have"
+static const char host_paths[] = "names places of the host that the container does not have";
 
 const struct rank_env_rule rank_env_dropped[] = {
-	{"PATH", HOST_PATHS},
-	{"LD_LIBRARY_PATH", HOST_PATHS},
-	{"LD_PRELOAD", HOST_PATHS},
-	{"LD_AUDIT", HOST_PATHS},
-	{"TMPDIR", HOST_PATHS},
-	{"XDG_RUNTIME_DIR", HOST_PATHS},
+	{"PATH", host_paths},
+	{"LD_LIBRARY_PATH", host_paths},
+	{"LD_PRELOAD", host_paths},
+	{"LD_AUDIT", host_paths},
+	{"TMPDIR", host_paths},
+	{"XDG_RUNTIME_DIR", host_paths},
 	{"CMPIRUN_PLAN*", "is the plan itself"},
 	{"PMI_*", WIRED},
 	{"PMIX_*", WIRED},
@@ -60,13 +60,21 @@ static bool matches(const char *rule, const char *name, size_t len)
 	return len == rule_len && memcmp(rule, name, len) == 0;
 }
 
-static bool is_dropped(const char *entry)
+/* The reason why a name is left out; NULL: it is not. */
+static const char *drop_reason(const char *entry)
 {
 	size_t len = strcspn(entry, "=");
 	for (const struct rank_env_rule *rule = rank_env_dropped; rule->name != NULL; rule++)
 		if (matches(rule->name, entry, len))
-			return true;
-	return false;
+			return rule->reason;
+	return NULL;
+}
+
+/* Paths are the image's own to set; it knows where its things are. */
+static bool may_image_set(const char *entry)
+{
+	const char *reason = drop_reason(entry);
+	return strchr(entry, '=') != NULL && (reason == NULL || reason == host_paths);
 }
 
 /* The entry "NAME=VALUE" whose name is the first `len` bytes of `name`. */
@@ -106,21 +114,30 @@ static int put_export(char **env, size_t *count, char *const *caller, const char
 	return err_set(err, EINVAL, "-x %s: it is not set here; -x %s=VALUE gives one", export, export);
 }
 
-int rank_env_new(char *const *caller, const char *const *exports, size_t export_count, char ***out,
-		 struct err *err)
+static size_t count_of(char *const *entries)
 {
-	size_t room = export_count + 2, count = 0;
-	for (size_t i = 0; caller[i] != NULL; i++)
-		room++;
-	char **env = calloc(room, sizeof *env);
+	size_t count = 0;
+	while (entries != NULL && entries[count] != NULL)
+		count++;
+	return count;
+}
+
+int rank_env_new(const struct rank_env_parts *parts, char ***out, struct err *err)
+{
+	char *const *caller = parts->caller, *const *image = parts->image;
+	size_t count = 0;
+	char **env = calloc(parts->export_count + 2 + count_of(caller) + count_of(image), sizeof *env);
 	if (env == NULL)
 		return err_errno(err, ENOMEM, "environment");
 	int rc = put(env, &count, "PATH=" RANK_ENV_PATH, err);
 	for (size_t i = 0; rc == 0 && caller[i] != NULL; i++)
-		if (strchr(caller[i], '=') != NULL && !is_dropped(caller[i]))
+		if (strchr(caller[i], '=') != NULL && drop_reason(caller[i]) == NULL)
 			rc = put(env, &count, caller[i], err);
-	for (size_t i = 0; rc == 0 && i < export_count; i++)
-		rc = put_export(env, &count, caller, exports[i], err);
+	for (size_t i = 0; rc == 0 && image != NULL && image[i] != NULL; i++)
+		if (may_image_set(image[i]))
+			rc = put(env, &count, image[i], err);
+	for (size_t i = 0; rc == 0 && i < parts->export_count; i++)
+		rc = put_export(env, &count, caller, parts->exports[i], err);
 	if (rc == 0) {
 		*out = env;
 		return 0;

@@ -3,7 +3,8 @@
  *
  * The caller's environment is the base (srun, Apptainer and Charliecloud do the
  * same), without what would mislead in the container or belongs to the step that
- * we run in: a const table with the reason of each.
+ * we run in: a const table with the reason of each.  What the image's config sets comes over it,
+ * and what the user exports over that.
  */
 #ifndef LAUNCHER_RANK_ENV_H
 #define LAUNCHER_RANK_ENV_H
@@ -26,9 +27,16 @@ extern const struct rank_env_rule rank_env_dropped[];
 /* The value of `name` in an environment (environ(7)), inside of it; NULL when it is not set. */
 const char *rank_env_get(char *const *environment, const char *name);
 
-/* A NULL-terminated array, the caller's.  exports: "NAME" (the caller's value
- * even if it were dropped) or "NAME=VALUE".  -EINVAL for a bad name. */
-int rank_env_new(char *const *caller, const char *const *exports, size_t export_count, char ***env,
-		 struct err *err);
+/* What the ranks' environment is made of, the later over the earlier. */
+struct rank_env_parts {
+	char *const *caller;         /* NULL-terminated; without what is dropped */
+	char *const *image;          /* NULL-terminated, "NAME=VALUE" each: what its config sets, without what
+	                              * belongs to the process management; NULL: nothing */
+	const char *const *exports;  /* "NAME" (the caller's value even if it were dropped) or "NAME=VALUE" */
+	size_t export_count;
+};
+
+/* A NULL-terminated array, the caller's.  -EINVAL for a bad name. */
+int rank_env_new(const struct rank_env_parts *parts, char ***env, struct err *err);
 
 #endif

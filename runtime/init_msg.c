@@ -258,6 +258,7 @@ void init_job_pack(const struct init_job *job, struct buf *out)
 	buf_add_u8(out, job->cwd_required);
 	buf_add_u8(out, job->interactive);
 	buf_add_str(out, job->cwd);
+	buf_add_str(out, job->cwd_else);
 	strings_pack(job->argv, out);
 	strings_pack(job->environment, out);
 }
@@ -300,6 +301,7 @@ int init_job_parse(const void *bytes, size_t len, struct init_job *job, struct e
 	job->cwd_required = cursor_u8(&cursor) != 0;
 	job->interactive = cursor_u8(&cursor) != 0;
 	job->cwd = cursor_str_new(&cursor);
+	job->cwd_else = cursor_str_new(&cursor);
 	job->argv = strings_parse(&cursor);
 	job->environment = strings_parse(&cursor);
 	if (known && !cursor.bad && cursor_left(&cursor) == 0 && job->argv[0] != NULL)
@@ -313,5 +315,6 @@ void init_job_free(struct init_job *job)
 	strings_free(&job->argv);
 	strings_free(&job->environment);
 	free(job->cwd);
+	free(job->cwd_else);
 	*job = (struct init_job){0};
 }

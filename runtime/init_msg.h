@@ -56,8 +56,9 @@ enum init_backend { INIT_BACKEND_AUTO, INIT_BACKEND_FUSE, INIT_BACKEND_KERNEL };
 struct init_job {
 	char **argv, **environment;
 	char *cwd;          /* a path of the container */
-	bool cwd_required;  /* false: "/" when cwd is not there */
+	bool cwd_required;  /* false: cwd_else, then "/", when cwd is not there */
 	bool interactive;   /* the ranks stay in cmpid's process group (a terminal's foreground) */
+	char *cwd_else;     /* tried when cwd is not there and not required; NULL or "": none */
 };
 
 enum { INIT_NO_RANK = -1, INIT_PMI_NONE = -1, INIT_CPU_BYTES_MAX = 512, INIT_ENV_MAX = 256 };

@@ -46,11 +46,14 @@ static int directory_enter(struct job *job, struct err *err)
 	const char *cwd = job->value.cwd[0] != '\0' ? job->value.cwd : "/";
 	if (chdir(cwd) < 0) {
 		int number = errno;
-		if (job->value.cwd_required || chdir("/") < 0) {
+		const char *second = job->value.cwd_else;
+		if (second == NULL || second[0] != '/' || job->value.cwd_required || chdir(second) < 0)
+			second = "/";
+		if (job->value.cwd_required || chdir(second) < 0) {
 			err_errno(err, number, "working directory %s in the container", cwd);
 			return EXITCODE_USAGE;
 		}
-		cwd = "/";
+		cwd = second;
 	}
 	if (asprintf(&job->pwd, "PWD=%s", cwd) >= 0)
 		return 0;

@@ -132,7 +132,6 @@ static void mistakes_are_explained(void **state)
 		const char *why;
 	} cases[] = {
 		{ARGV("./app"), "--image is missing: which image shall the ranks run in?"},
-		{ARGV("--image", "a"), "no program: cmpirun [options] --image FILE PROGRAM [ARGS]"},
 		{ARGV("--host", "a", "-f", "b", JOB), "--host and --hostfile: give one of them"},
 		{ARGV("-n", "0", JOB), "-n: \"0\" is not a whole number from 1 to 16777216"},
 		{ARGV("-n", "two", JOB), "-n: \"two\" is not a whole number from 1 to 16777216"},

@@ -18,13 +18,15 @@
 #define STRINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* The environment as "A=1|B=2", or the error's text. */
-static const char *made(const char *const *caller, const char *const *exports, size_t export_count)
+static const char *made_over(const char *const *caller, const char *const *image,
+			     const char *const *exports, size_t export_count)
 {
+	const struct rank_env_parts parts = {(char *const *)caller, (char *const *)image, exports, export_count};
 	static char text[1000];
 	char **env = NULL;
 	struct err err;
 	text[0] = '\0';
-	if (rank_env_new((char *const *)caller, exports, export_count, &env, &err) < 0) {
+	if (rank_env_new(&parts, &env, &err) < 0) {
 		strcat(text, err.text);
 		return text;
 	}
@@ -34,6 +36,21 @@ static const char *made(const char *const *caller, const char *const *exports, s
 	}
 	free(env);
 	return text;
+}
+
+static const char *made(const char *const *caller, const char *const *exports, size_t export_count)
+{
+	return made_over(caller, NULL, exports, export_count);
+}
+
+static void the_image_s_is_over_it(void **state)
+{
+	(void)state;
+	assert_string_equal(made_over(STRINGS("A=caller", "B=caller", "C=caller"),
+				      STRINGS("PATH=/image", "LD_LIBRARY_PATH=/l", "B=image", "C=image", "D=image",
+					      "PMI_RANK=7", "SLURM_PROCID=1", "malformed"),
+				      STRINGS("C", "D=user"), 2),
+			    "PATH=/image|A=caller|B=image|C=caller|LD_LIBRARY_PATH=/l|D=user");
 }
 
 static void the_caller_s_is_the_base(void **state)
@@ -110,6 +127,7 @@ static void bad_exports_are_explained(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_image_s_is_over_it),
 		cmocka_unit_test(the_caller_s_is_the_base),
 		cmocka_unit_test(what_misleads_is_left_out),
 		cmocka_unit_test(every_rule_has_a_reason),

@@ -100,9 +100,9 @@ static void test_descriptor_counts(void **state)
 static void test_job(void **state)
 {
 	(void)state;
-	char sh[] = "sh", c[] = "-c", empty[] = "", path[] = "PATH=/bin", cwd[] = "/tmp";
+	char sh[] = "sh", c[] = "-c", empty[] = "", path[] = "PATH=/bin", cwd[] = "/tmp", second[] = "/image";
 	char *argv[] = {sh, c, empty, NULL}, *env[] = {path, NULL}, *none[] = {NULL};
-	const struct init_job job = {argv, env, cwd, true, false};
+	const struct init_job job = {argv, env, cwd, true, false, second};
 	AUTO_BUF struct buf packed = {0};
 	struct init_job parsed;
 	init_job_pack(&job, &packed);
@@ -111,12 +111,13 @@ static void test_job(void **state)
 	assert_null(parsed.argv[3]);
 	assert_string_equal(parsed.environment[0], "PATH=/bin");
 	assert_string_equal(parsed.cwd, "/tmp");
+	assert_string_equal(parsed.cwd_else, "/image");
 	assert_true(parsed.cwd_required && !parsed.interactive);
 	init_job_free(&parsed);
 	for (size_t len = 0; len < packed.len; len++)
 		assert_int_equal(init_job_parse(packed.data, len, &parsed, NULL), -EPROTO);
 	packed.len = 0;
-	init_job_pack(&(struct init_job){none, none, cwd, false, false}, &packed);
+	init_job_pack(&(struct init_job){none, none, cwd, false, false, NULL}, &packed);
 	assert_int_equal(init_job_parse(packed.data, packed.len, &parsed, NULL), -EPROTO);
 }
 

@@ -1,0 +1,71 @@
+/* A layer's blob: decompression, tar, and the rules of the tree; fed in pieces. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "image/layer_tar.h"
+#include "image/layer_unzip.h"
+#include "image/merge.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Holes and bombs are bounded, but not by what a fuzzer has the time for. */
+struct measure {
+	struct layer_tar *tar;
+	uint64_t plain, holes;
+};
+
+static int on_entry(void *context, const struct layer_entry *entry, struct err *err)
+{
+	struct measure *measure = context;
+	measure->holes += entry->size;
+	return measure->holes > 16 << 20 ? err_set(err, EFBIG, "large") : 0;
+}
+
+static int on_data(void *context, const void *bytes, size_t len, struct err *err)
+{
+	(void)context, (void)bytes, (void)len, (void)err;
+	return 0;
+}
+
+static int on_plain(void *context, const void *bytes, size_t len, struct err *err)
+{
+	struct measure *measure = context;
+	measure->plain += len;
+	if (measure->plain > 16 << 20)
+		return err_set(err, EFBIG, "large");
+	return layer_tar_feed(measure->tar, bytes, len, err);
+}
+
+static int is_small(const uint8_t *data, size_t size)
+{
+	struct err err;
+	struct measure measure = {0};
+	struct layer_tar_sink sink = {on_entry, on_data, &measure};
+	measure.tar = layer_tar_new(&sink);
+	struct layer_unzip *unzip = layer_unzip_new(on_plain, &measure);
+	int rc = layer_unzip_feed(unzip, data, size, &err);
+	layer_unzip_free(&unzip);
+	layer_tar_free(&measure.tar);
+	return rc == 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct err err = ERR_NONE;
+	const struct build_layer layer = {0};
+	struct layer_scan *scan = NULL;
+	struct merge merge;
+	size_t step = size ? 1 + data[0] * 8u : 1;
+	if (!is_small(data, size) || layer_scan_new(&layer, &scan, &err) < 0)
+		return 0;
+	int rc = 0;
+	for (size_t at = 0; rc == 0 && at < size; at += step)
+		rc = layer_scan_feed(scan, data + at, size - at < step ? size - at : step, &err);
+	if (rc == 0 && layer_scan_end(scan, &err) == 0) {
+		struct layer_scan *twice[] = {scan, scan};
+		if (merge_layers(twice, 2, &merge, &err) == 0)
+			merge_free(&merge);
+	}
+	layer_scan_free(&scan);
+	return 0;
+}
