@@ -40,26 +40,6 @@ struct tree_run {
 	uint8_t root[VERITY_HASH];
 };
 
-int verity_shape_of(uint64_t data_size, uint64_t hash_at, struct verity_shape *shape,
-		    struct err *err)
-{
-	*shape = (struct verity_shape){.data_blocks = data_size / VERITY_BLOCK};
-	if (data_size == 0 || data_size % VERITY_BLOCK || hash_at % VERITY_BLOCK ||
-	    data_size > 1ull << 50 || hash_at > 1ull << 51)
-		return err_set(err, EINVAL, "a hash tree over %llu bytes",
-			       (unsigned long long)data_size);
-	for (uint64_t blocks = shape->data_blocks; blocks > 1; shape->levels++) {
-		blocks = (blocks + VERITY_PER_BLOCK - 1) / VERITY_PER_BLOCK;
-		shape->level_blocks[shape->levels] = blocks;
-	}
-	shape->end = hash_at + VERITY_BLOCK;
-	for (unsigned level = shape->levels; level-- > 0;) {
-		shape->level_at[level] = shape->end;
-		shape->end += shape->level_blocks[level] * VERITY_BLOCK;
-	}
-	return 0;
-}
-
 int verity_hash(const void *bytes, size_t len, uint8_t hash[VERITY_HASH], struct err *err)
 {
 	unsigned size = VERITY_HASH;

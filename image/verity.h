@@ -16,26 +16,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
-
-enum {
-	VERITY_BLOCK = 4096,
-	VERITY_HASH = 32,
-	VERITY_PER_BLOCK = VERITY_BLOCK / VERITY_HASH,
-	VERITY_LEVELS_MAX = 8,
-};
-
-/* Where the levels are; level 0 holds the hashes of data blocks. */
-struct verity_shape {
-	uint64_t data_blocks;
-	unsigned levels;
-	uint64_t level_at[VERITY_LEVELS_MAX];      /* in the file, bytes */
-	uint64_t level_blocks[VERITY_LEVELS_MAX];
-	uint64_t end;                              /* the tree ends here */
-};
-
-/* Pure.  `hash_at` is where the superblock is: a multiple of VERITY_BLOCK; data_size too. */
-int verity_shape_of(uint64_t data_size, uint64_t hash_at, struct verity_shape *shape,
-		    struct err *err);
+#include "squash/squash_verity.h"
 
 /* Writes superblock and tree of the first data_size bytes of fd to hash_at of it. */
 int verity_write(int fd, uint64_t data_size, uint64_t hash_at, uint8_t root[VERITY_HASH],

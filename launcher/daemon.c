@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -60,12 +61,20 @@ static int step_attach(struct daemon *daemon, struct err *err)
 	AUTO_FD int profile_fd = -1;
 	if ((rc = open_profile(daemon, &profile_fd, err)) < 0)
 		return rc;
+	uint8_t hash[INIT_HASH_SIZE];
+	size_t hash_len = 0;
+	const char *root = daemon->plan.root_hash;
+	if (root != NULL && root[0] != '\0' &&
+	    (sodium_hex2bin(hash, sizeof hash, root, strlen(root), NULL, &hash_len, NULL) != 0 ||
+	     hash_len != sizeof hash))
+		return err_set(err, EPROTO, "the plan's root hash is malformed");
 	const struct init_attach attach = {
 		.plan = mounts,
 		.backend = backends[daemon->plan.mount],
 		.image_fd = daemon->image_fd,
 		.arrival_fd = daemon_knows(daemon, FACT_IMAGE) ? -1 : daemon->arrival_fd,
 		.profile_fd = profile_fd,
+		.root_hash = hash_len ? hash : NULL,
 	};
 	daemon->attach_ns = clock_now_ns();
 	rc = init_client_attach(daemon->init, &attach, err);

@@ -63,16 +63,30 @@ static int find_image(struct making *making, struct plan *plan, struct err *err)
 	return rc;
 }
 
+/* The root of the image's hash tree, for --verify. */
+static int take_root_hash(const struct making *making, struct plan *plan, struct err *err)
+{
+	const struct config_tail *tail = &making->config.tail;
+	char hex[2 * TAIL_HASH_SIZE + 1] = "";
+	if (making->options->verify && (making->config.json == NULL || tail->hash_at == 0))
+		return err_set(err, ENOTSUP, "--verify: the image %s has no hash tree; cmpi image makes images "
+			       "with one", plan->image);
+	if (making->options->verify)
+		sodium_bin2hex(hex, sizeof hex, tail->root_hash, sizeof tail->root_hash);
+	plan->root_hash = strdup(hex);
+	return plan->root_hash == NULL ? no_memory(err) : 0;
+}
+
 /* What the image says about itself, if it does: one read of 4 KiB, or none. */
 static int read_config(struct making *making, struct plan *plan, struct err *err)
 {
 	struct utsname host;
 	int rc = image_config_read(&making->image, &making->config, err);
 	if (rc == -ENOENT)
-		return 0;
+		return take_root_hash(making, plan, err);
 	if (rc == 0 && uname(&host) == 0)
 		rc = image_config_check_machine(&making->config, host.machine, err);
-	return rc < 0 ? err_prefix(err, "image %s", plan->image) : 0;
+	return rc < 0 ? err_prefix(err, "image %s", plan->image) : take_root_hash(making, plan, err);
 }
 
 /* -- identity ----------------------------------------------------------- */
@@ -317,7 +331,8 @@ static int take_choices(struct making *making, struct plan *plan, struct err *er
 {
 	const struct options *options = making->options;
 	plan->mount = options->mount;
-	plan->early = options->early;
+	/* The hash tree stands at the end of the image. */
+	plan->early = options->verify ? EARLY_OFF : options->early;
 	plan->bind = options->bind;
 	plan->timing = options->timing;
 	plan->level = options->level;

@@ -26,6 +26,7 @@ enum option_id {
 	OPTION_MOUNT,
 	OPTION_EARLY_START,
 	OPTION_PROFILE_RECORD,
+	OPTION_VERIFY,
 	OPTION_BIND_TO,
 	OPTION_NO_HOME,
 	OPTION_NO_CWD,
@@ -88,6 +89,9 @@ const struct opt options_table[] = {
 	 "cmpi-imgfs: the kernel's squashfs always has the whole image."},
 	{OPTION_PROFILE_RECORD, OPT_VALUE, "--profile-record", "FILE",
 	 "Write to FILE what the first node reads of the image, in order, for cmpi image optimize."},
+	{OPTION_VERIFY, OPT_FLAG, "--verify", NULL,
+	 "Check each block of the image when it is read, against the hash tree that the image carries. "
+	 "Needs cmpi-imgfs, and starts the program only when all of the image is there."},
 	{OPTION_MPI, OPT_VALUE, "--mpi", "auto|host|fabric|container|PATH",
 	 "Whose MPI library the ranks load. container: the image's own (default). host: the host's of "
 	 "the same ABI in its place. fabric: the image's own over the host's libfabric. Both are refused "
@@ -236,6 +240,7 @@ static int apply(struct options *o, const struct opt *option, const char *value,
 	case OPTION_NO_TMP: o->no_tmp = true; return 0;
 	case OPTION_LABEL: o->label = true; return 0;
 	case OPTION_DRY_RUN: o->dry_run = true; return 0;
+	case OPTION_VERIFY: o->verify = true; return 0;
 	case OPTION_QUIET: o->level = LOG_LEVEL_QUIET; return 0;
 	case OPTION_VERBOSE: be_more_verbose(o); return 0;
 	case OPTION_HELP: o->action = ACTION_HELP; return 0;
@@ -255,6 +260,9 @@ static int check(const struct options *options, struct err *err)
 	if (options->profile != NULL && options->mount == MOUNT_CHOICE_KERNEL)
 		return err_set(err, EINVAL, "--profile-record and --mount kernel: only cmpi-imgfs can "
 			       "record what is read; use --mount fuse");
+	if (options->verify && options->mount == MOUNT_CHOICE_KERNEL)
+		return err_set(err, EINVAL, "--verify and --mount kernel: only cmpi-imgfs checks what is "
+			       "read; use --mount fuse");
 	if (options->hosts != NULL && options->host_file != NULL)
 		return err_set(err, EINVAL, "--host and --hostfile: give one of them");
 	return 0;

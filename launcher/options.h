@@ -40,6 +40,7 @@ struct options {
 	enum log_level level;
 	long timeout_s;                    /* 0: none */
 	bool oversubscribe, label, dry_run;
+	bool verify;                       /* the image's blocks, when they are read */
 	bool no_home, no_cwd, no_tmp;
 	char **argv;                       /* program and its arguments, NULL-terminated; may be empty */
 };

@@ -192,6 +192,7 @@ void plan_pack(const struct plan *plan, struct buf *out)
 	buf_add_str(out, plan->image);
 	buf_add_u64(out, plan->image_size);
 	buf_add_u64(out, (uint64_t)plan->image_mtime_ns);
+	buf_add_str(out, plan->root_hash);
 	buf_add_str(out, plan->profile);
 	pack_strings(out, plan->argv);
 	pack_strings(out, plan->environment);
@@ -267,6 +268,7 @@ int plan_parse(const void *bytes, size_t len, struct plan *plan, struct err *err
 	plan->image = cursor_str_new(&in);
 	plan->image_size = cursor_u64(&in);
 	plan->image_mtime_ns = (int64_t)cursor_u64(&in);
+	plan->root_hash = cursor_str_new(&in);
 	plan->profile = cursor_str_new(&in);
 	plan->argv = parse_strings(&in);
 	plan->environment = parse_strings(&in);
@@ -289,6 +291,7 @@ void plan_free(struct plan *plan)
 	hostlist_free(&plan->nodes);
 	free(plan->node_ranks);
 	free(plan->image);
+	free(plan->root_hash);
 	free(plan->profile);
 	free_strings(plan->argv);
 	free_strings(plan->environment);

@@ -33,6 +33,7 @@ struct plan {
 	uint64_t image_size;    /* and what it was when the plan was made */
 	int64_t image_mtime_ns;
 
+	char *root_hash;        /* of the image's hash tree, hexadecimal, to check all reads; "": no checks */
 	char *profile;          /* absolute path on that node of what records its reads, "": nothing */
 
 	char **argv, **environment;  /* NULL-terminated */

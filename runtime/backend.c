@@ -18,10 +18,10 @@ static const struct {
 	{INIT_BACKEND_FUSE, false, backend_fuse_attach},
 };
 
-/* What only a server of our own can do: wait for what is not here yet, and keep a record. */
+/* What only a server of our own can do: wait for what is not here yet, keep a record, check. */
 static bool needs_fuse(const struct backend_input *input)
 {
-	return input->arrival_fd >= 0 || input->profile_fd >= 0;
+	return input->arrival_fd >= 0 || input->profile_fd >= 0 || input->root_hash != NULL;
 }
 
 static void root_close(struct backend_root *root)
@@ -41,7 +41,7 @@ int backend_attach(enum init_backend wanted, const struct backend_input *input,
 			continue;
 		if (backends[i].backend != INIT_BACKEND_FUSE && needs_fuse(input)) {
 			rc = err_set(err, EINVAL, "the kernel's squashfs cannot wait for an image that still "
-				     "arrives, nor record a profile; use --mount fuse");
+				     "arrives, nor record a profile, nor check its hash tree; use --mount fuse");
 			continue;
 		}
 		if (backends[i].needs_privilege && !input->privileged) {

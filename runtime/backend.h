@@ -8,6 +8,7 @@
 #define RUNTIME_BACKEND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -17,6 +18,7 @@ struct backend_input {
 	int image_fd;
 	int arrival_fd, profile_fd;  /* -1: none; with one of them only FUSE will do */
 	int owner_fd;           /* a pidfd of cmpid, which ends the arrival; -1 without one */
+	const uint8_t *root_hash;    /* of the hash tree that reads are checked against; NULL: none, else only FUSE will do */
 	const char *imgfs_path;
 	bool privileged;        /* no user namespace: the kernel may mount block devices */
 };

@@ -44,10 +44,19 @@ static int device_explain(int number, struct err *err)
 static int server_start(const struct backend_input *input, int device_fd, pid_t *server,
 			struct err *err)
 {
-	char name[] = "cmpi-imgfs", uid[16], gid[16];
+	char name[] = "cmpi-imgfs", uid[16], gid[16], hash[2 * INIT_HASH_SIZE + 1];
 	snprintf(uid, sizeof uid, "%u", geteuid());
 	snprintf(gid, sizeof gid, "%u", getegid());
-	char *argv[] = {name, input->privileged ? NULL : uid, gid, NULL};
+	char *argv[5] = {name};
+	size_t count = 1;
+	if (!input->privileged) {
+		argv[count++] = uid;
+		argv[count++] = gid;
+	}
+	for (size_t i = 0; input->root_hash != NULL && i < INIT_HASH_SIZE; i++)
+		snprintf(hash + 2 * i, 3, "%02x", input->root_hash[i]);
+	if (input->root_hash != NULL)
+		argv[count++] = hash;
 	char *environment[] = {NULL};
 	struct child_fd fds[5] = {{device_fd, IMGFS_FUSE_FD}, {input->image_fd, IMGFS_IMAGE_FD}};
 	size_t fd_count = 2;

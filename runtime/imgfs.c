@@ -136,6 +136,8 @@ int imgfs_open(int image_fd, const struct imgfs_options *options, struct imgfs *
 	if (imgfs_source_wait(imgfs_source(imgfs), 0, SQUASH_SUPER_SIZE) < 0)
 		return err_set(err, EIO, "the image does not arrive");
 	int rc = disk_open(&imgfs->disk, image_fd, &cache_limits, err);
+	if (rc == 0 && options->root_hash != NULL && disk_use_verity(&imgfs->disk, options->root_hash, err) < 0)
+		rc = err_set(err, EBADMSG, "the image does not fit its hash tree");
 	if (rc == 0)
 		rc = tables_wait(imgfs, err);
 	if (rc == 0)

@@ -35,6 +35,7 @@ struct imgfs_options {
 	gid_t gid;
 	struct imgfs_source source;   /* what is here of the image; its arrival stays the caller's */
 	struct imgfs_record *record;  /* keeps what is read, or NULL; the caller's */
+	const uint8_t *root_hash;  /* VERITY_HASH bytes: check all that is read (squash/squash_verity.h); NULL */
 };
 
 /* A part of the image file, in bytes. */

@@ -1,5 +1,5 @@
 /*
- * imgfs_main.c - cmpi-imgfs [UID GID]: the image server (imgfs_start.h).
+ * imgfs_main.c - cmpi-imgfs [UID GID] [ROOT-HASH]: the image server (imgfs_start.h).
  *
  * Ends when the mount does, or with cmpi-init, which asked the kernel to kill it then.  It says
  * nothing: cmpi-init tells people what its exit status means.
@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/arrival.h"
 #include "common/cleanup.h"
@@ -16,6 +17,20 @@
 #include "runtime/imgfs_record.h"
 #include "runtime/imgfs_serve.h"
 #include "runtime/imgfs_start.h"
+#include "squash/squash_verity.h"
+
+static bool hash_parse(const char *text, uint8_t hash[VERITY_HASH])
+{
+	if (strlen(text) != 2 * VERITY_HASH)
+		return false;
+	for (size_t i = 0; i < VERITY_HASH; i++) {
+		char digits[3] = {text[2 * i], text[2 * i + 1], '\0'}, *end;
+		hash[i] = (uint8_t)strtoul(digits, &end, 16);
+		if (*end != '\0')
+			return false;
+	}
+	return true;
+}
 
 static bool is_open(int fd)
 {
@@ -55,14 +70,18 @@ static int serve(struct imgfs_options *options)
 int main(int argc, char **argv)
 {
 	struct imgfs_options options = {0};
+	uint8_t hash[VERITY_HASH];
 	log_open("cmpi-imgfs", NULL, LOG_LEVEL_NORMAL);
-	if (argc != 1 && argc != 3) {
-		log_error("usage: cmpi-imgfs [UID GID]; it is started by cmpi-init, not by hand");
+	if (argc > 4 || (argc % 2 == 0 && !hash_parse(argv[argc - 1], hash))) {
+		log_error("usage: cmpi-imgfs [UID GID] [ROOT-HASH]; it is started by cmpi-init, not by hand");
 		return IMGFS_EXIT_USAGE;
 	}
-	if (argc == 3) {
-		options = (struct imgfs_options){true, (uid_t)strtoul(argv[1], NULL, 10),
-						 (gid_t)strtoul(argv[2], NULL, 10), {NULL, -1}, NULL};
+	if (argc % 2 == 0)
+		options.root_hash = hash;
+	if (argc >= 3) {
+		options.own_ids = true;
+		options.uid = (uid_t)strtoul(argv[1], NULL, 10);
+		options.gid = (gid_t)strtoul(argv[2], NULL, 10);
 	}
 	/* Blocks come and go by 128 KiB: keep their memory instead of asking the kernel each time.  One
 	 * arena: threads share few and large blocks, and each further arena costs page faults. */

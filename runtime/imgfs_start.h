@@ -1,11 +1,12 @@
 /*
  * imgfs_start.h - what cmpi-init and cmpi-imgfs agree on.
  *
- *	cmpi-imgfs [UID GID]
+ *	cmpi-imgfs [UID GID] [ROOT-HASH]
  *
  * with the FUSE device (opened, the mount made) and the image as descriptors.  With UID and GID all
  * files are shown as theirs: inside a user namespace of one user the image's own ids have no
- * meaning, and a file of "nobody" is refused by ssh(1), git(1) and others.
+ * meaning, and a file of "nobody" is refused by ssh(1), git(1) and others.  With ROOT-HASH (64
+ * hexadecimal digits) all that is read of the image is checked against its hash tree.
  */
 #ifndef RUNTIME_IMGFS_START_H
 #define RUNTIME_IMGFS_START_H

@@ -298,6 +298,7 @@ static void on_attach(struct init *init, const struct init_msg *msg, const int *
 		.owner_fd = owner_fd,
 		.arrival_fd = arrives ? fds[2] : -1,
 		.profile_fd = msg->attach.has_profile ? fds[arrives ? 3 : 2] : -1,
+		.root_hash = msg->attach.is_checked ? msg->attach.root_hash : NULL,
 		.imgfs_path = init->imgfs_path,
 		.privileged = init->privileged,
 	};

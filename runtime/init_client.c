@@ -178,6 +178,9 @@ int init_client_attach(struct init_client *client, const struct init_attach *att
 	msg.attach.backend = attach->backend;
 	msg.attach.has_arrival = attach->arrival_fd >= 0;
 	msg.attach.has_profile = attach->profile_fd >= 0;
+	msg.attach.is_checked = attach->root_hash != NULL;
+	if (attach->root_hash != NULL)
+		memcpy(msg.attach.root_hash, attach->root_hash, sizeof msg.attach.root_hash);
 	mount_plan_pack(attach->plan, &packed);
 	if ((fds[0] = memfd_with(&packed, "cmpirun-mounts", err)) < 0)
 		return fds[0];

@@ -57,10 +57,12 @@ int init_client_request_memory(struct init_client *client, uint64_t size, struct
 /* The descriptors stay the caller's (they may be closed at once).  The plan must be sorted. */
 struct init_attach {
 	const struct mount_plan *plan;
-	enum init_backend backend;  /* AUTO is FUSE when one of the following is given */
+	enum init_backend backend;  /* AUTO is FUSE when one of the following needs it */
 	int image_fd;
 	int arrival_fd;             /* the map of what is here of the image (common/arrival.h), -1: all is */
 	int profile_fd;             /* where the image server writes what was read, -1: nowhere */
+	const uint8_t *root_hash;   /* INIT_HASH_SIZE bytes: check what is read of the image against the hash
+	                             * tree behind it; NULL: do not */
 };
 int init_client_attach(struct init_client *client, const struct init_attach *attach,
 		       struct err *err);

@@ -54,6 +54,8 @@ void init_msg_pack(const struct init_msg *msg, struct buf *out)
 		buf_add_u8(out, (uint8_t)msg->attach.backend);
 		buf_add_u8(out, msg->attach.has_arrival);
 		buf_add_u8(out, msg->attach.has_profile);
+		buf_add_u8(out, msg->attach.is_checked);
+		buf_add(out, msg->attach.root_hash, sizeof msg->attach.root_hash);
 		break;
 	case INIT_MSG_SPAWN:
 		spawn_pack(&msg->spawn, out);
@@ -159,6 +161,13 @@ static void exited_parse(struct cursor *cursor, struct init_exited *exited)
 	exited->system_us = cursor_u64(cursor);
 }
 
+static void hash_parse(struct cursor *cursor, uint8_t hash[INIT_HASH_SIZE])
+{
+	const char *bytes = cursor_take(cursor, INIT_HASH_SIZE);
+	if (bytes != NULL)
+		memcpy(hash, bytes, INIT_HASH_SIZE);
+}
+
 static void fields_parse(struct cursor *cursor, struct init_msg *msg)
 {
 	switch (msg->type) {
@@ -169,6 +178,8 @@ static void fields_parse(struct cursor *cursor, struct init_msg *msg)
 		msg->attach.backend = backend_parse(cursor);
 		msg->attach.has_arrival = flag_parse(cursor);
 		msg->attach.has_profile = flag_parse(cursor);
+		msg->attach.is_checked = flag_parse(cursor);
+		hash_parse(cursor, msg->attach.root_hash);
 		break;
 	case INIT_MSG_SPAWN:
 		spawn_parse(cursor, msg);

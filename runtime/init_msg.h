@@ -61,6 +61,7 @@ struct init_job {
 	char *cwd_else;     /* tried when cwd is not there and not required; NULL or "": none */
 };
 
+enum { INIT_HASH_SIZE = 32 };
 enum { INIT_NO_RANK = -1, INIT_PMI_NONE = -1, INIT_CPU_BYTES_MAX = 512, INIT_ENV_MAX = 256 };
 
 struct init_spawn {
@@ -88,7 +89,12 @@ struct init_msg {
 	enum init_msg_type type;
 	union {
 		struct { uint64_t size; } memory;         /* bytes */
-		struct { enum init_backend backend; bool has_arrival, has_profile; } attach;
+		struct {
+			enum init_backend backend;
+			bool has_arrival, has_profile;
+			bool is_checked;          /* against the hash tree of this root */
+			uint8_t root_hash[INIT_HASH_SIZE];
+		} attach;
 		struct init_spawn spawn;
 		struct { int32_t signo; } signal;
 		struct { char name[64]; } session;        /* one component */

@@ -34,6 +34,8 @@ int disk_bytes(struct disk_reader *reader, uint64_t at, void *bytes, size_t len,
 	const struct disk *disk = reader->disk;
 	if (at > disk->super.bytes_used || len > disk->super.bytes_used - at)
 		return disk_broken(err, "a pointer leads out of it");
+	if (disk->verity)
+		return squash_verity_read(disk->verity, at, bytes, len, err);
 	for (size_t done = 0; done < len;) {
 		ssize_t got = pread(disk->fd, (char *)bytes + done, len - done, (off_t)(at + done));
 		if (got < 0 && errno == EINTR)
@@ -48,6 +50,28 @@ int disk_bytes(struct disk_reader *reader, uint64_t at, void *bytes, size_t len,
 }
 
 /* ---- open and close ---- */
+
+int disk_use_verity(struct disk *disk, const uint8_t root[VERITY_HASH], struct err *err)
+{
+	char head[SQUASH_SUPER_SIZE];
+	struct squash_super super;
+	struct squash_verity *verity = NULL;
+	int rc = squash_verity_new(disk->fd, disk->super.bytes_used, root, &verity, err);
+	if (rc == 0)
+		rc = squash_verity_read(verity, 0, head, sizeof head, err);
+	if (rc == 0)
+		rc = squash_super_parse(head, sizeof head, disk->super.bytes_used, &super, err);
+	/* Caches and decompressors were made for the one that was read without a check. */
+	if (rc == 0 && (super.block_size != disk->super.block_size || super.compressor != disk->super.compressor))
+		rc = disk_broken(err, "its superblock was changed");
+	if (rc < 0) {
+		squash_verity_free(&verity);
+		return rc;
+	}
+	disk->super = super;
+	disk->verity = verity;
+	return 0;
+}
 
 int disk_open(struct disk *disk, int fd, const struct disk_limits *limits, struct err *err)
 {
@@ -75,6 +99,7 @@ int disk_open(struct disk *disk, int fd, const struct disk_limits *limits, struc
 
 void disk_close(struct disk *disk)
 {
+	squash_verity_free(&disk->verity);
 	squash_cache_free(&disk->meta);
 	squash_cache_free(&disk->data);
 	squash_cache_free(&disk->fragments);

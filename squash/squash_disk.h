@@ -20,6 +20,7 @@
 #include "common/squash_super.h"
 #include "squash/squash_cache.h"
 #include "squash/squash_unpack.h"
+#include "squash/squash_verity.h"
 
 enum { DISK_META_SIZE = 8192, DISK_NAME_MAX = 256, DISK_HELD = 16 };
 
@@ -34,6 +35,7 @@ struct disk_limits {
 struct disk {
 	int fd;
 	struct squash_super super;
+	struct squash_verity *verity;  /* NULL: blocks are not checked */
 	struct squash_cache *meta, *data, *fragments;
 	struct disk_steps *steps;     /* squash_file.c's */
 	uint32_t *ids;                /* super.ids of them, after disk_load_ids() */
@@ -90,6 +92,9 @@ struct disk_dir {
 };
 
 int disk_open(struct disk *disk, int fd, const struct disk_limits *limits, struct err *err);
+/* From now on every block that is read is checked against the hash tree of this root; the
+ * superblock that was read already is checked at once.  Once, before there are readers. */
+int disk_use_verity(struct disk *disk, const uint8_t root[VERITY_HASH], struct err *err);
 void disk_close(struct disk *disk);
 int disk_reader_init(struct disk_reader *reader, struct disk *disk, struct err *err);
 void disk_reader_free(struct disk_reader *reader);

@@ -168,11 +168,28 @@ config() {
   grep -q 'for s390x, this machine is' errors
 }
 
+# A byte that was changed gives an error with --verify, wherever it is read.
+verify() {
+  # shellcheck disable=SC2046
+  "$TOOL" verify.sqsh - ref $(layers oci one)
+  # shellcheck disable=SC2016
+  local all='find / -xdev -type f -exec cat {} + | wc -c'
+  [[ $("$CMPIRUN" --verify --image verify.sqsh /bin/sh -c "$all" 2> errors) -gt 1000000 ]]
+  [[ ! -s errors ]]
+  printf x | dd of=verify.sqsh bs=1 seek=3000000 conv=notrunc status=none
+  "$CMPIRUN" --verify --image verify.sqsh /bin/sh -c "$all" 2> errors
+  grep -q 'Input/output error' errors
+  ! "$CMPIRUN" --verify --mount kernel --image verify.sqsh true 2> errors
+  ! "$CMPIRUN" --verify --image "$DEBIAN" true 2> errors
+  grep -q 'has no hash tree' errors
+}
+
 check 'an image of three layers' make_image
 for tag in one two three; do check "umoci: $tag" same_as_umoci "$tag"; done
 check 'the same bytes out' same_bytes
 check 'hash tree, by veritysetup' hash_tree
 check 'config' config
+check 'verify' verify
 check 'files for tar' make_source
 check 'tar: gnu' tar_format gnu
 check 'tar: gnu, sparse' tar_format gnu --sparse

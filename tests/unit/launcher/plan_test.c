@@ -122,6 +122,7 @@ static void fill_plan(struct plan *plan, size_t bytes)
 		.environment = strings_of((const char *[]){"A=1", big}, 2),
 		.work_dir = strdup("/home/u"),
 		.work_dir_required = true,
+		.root_hash = strdup("00ff"),
 		.work_dir_else = strdup("/image"),
 		.mount = MOUNT_CHOICE_FUSE,
 		.bind = BIND_CHOICE_NUMA,
@@ -162,6 +163,7 @@ static void assert_same_plan(const struct plan *a, const struct plan *b)
 	assert_same_strings(a->argv, b->argv);
 	assert_same_strings(a->environment, b->environment);
 	assert_string_equal(a->work_dir, b->work_dir);
+	assert_string_equal(a->root_hash, b->root_hash);
 	assert_string_equal(a->work_dir_else, b->work_dir_else);
 	assert_int_equal(a->work_dir_required, b->work_dir_required);
 	assert_int_equal(a->mount, b->mount);
