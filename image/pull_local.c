@@ -20,6 +20,7 @@
 #include "image/image_file.h"
 #include "image/layout_tar.h"
 #include "image/manifest_archive.h"
+#include "image/policy_check.h"
 #include "image/pull_impl.h"
 #include "image/registry_files.h"
 #include "image/sif.h"
@@ -324,6 +325,27 @@ static int pull_squash_file(struct pull_work *work, const struct image_ref *ref,
 
 /* -- all ------------------------------------------------------------------------------- */
 
+/* A local source is "file:" and its path to the policies, tag and all.  What wants a signature is run as
+ * the squashfs file that it is signed as, not through the store. */
+static int hold_against_policies(const char *reference, struct err *err)
+{
+	AUTO_POLICIES struct policies policies = {0};
+	AUTO_FREE char *name = NULL;
+	const char *path = strchr(reference, ':');
+	bool wanted = false;
+	if (asprintf(&name, "file:%s", path ? path + 1 : reference) < 0) {
+		name = NULL;
+		return err_errno(err, ENOMEM, "reference");
+	}
+	int rc = policies_load(NULL, &policies, err);
+	if (rc == 0)
+		rc = policies_allow(&policies, name, &wanted, err);
+	if (rc == 0 && wanted)
+		rc = err_set(err, EKEYREJECTED, "a policy wants a signature of %s, which only a squashfs file that is "
+			     "run directly can have", name);
+	return rc;
+}
+
 int pull_from_files(const struct pull_options *options, const struct image_ref *ref,
 		    struct pull_result *result, struct err *err)
 {
@@ -337,6 +359,8 @@ int pull_from_files(const struct pull_options *options, const struct image_ref *
 		return err_errno(err, ENOMEM, "reference");
 	}
 	int rc = pull_reference(options, whole, &work.reference, err);
+	if (rc == 0)
+		rc = hold_against_policies(work.reference.data, err);
 	if (rc < 0)
 		return err_prefix(err, "image");
 	switch (ref->kind) {

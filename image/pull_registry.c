@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "image/policy_check.h"
 #include "image/pull_impl.h"
 #include "image/ref_docker.h"
 
@@ -32,9 +33,20 @@ static int add_near_tags(struct pull_work *work, const struct docker_ref *ref, s
 	return -ENOENT;
 }
 
-static int resolve(struct pull_work *work, const struct docker_ref *ref, struct err *err)
+/* What the policies call the image; a digest or tag is no part of it. */
+static char *policy_name_new(const struct docker_ref *ref)
+{
+	char *name = NULL;
+	return asprintf(&name, "docker://%s/%s", ref->registry, ref->repository) < 0 ? NULL : name;
+}
+
+static int resolve(struct pull_work *work, const struct docker_ref *ref, const struct policies *policies,
+		   const char *policy_name, struct err *err)
 {
 	int rc = pull_resolve(work, ref->digest[0] ? ref->digest : ref->tag, err);
+	const char *const digests[] = {work->remote, work->manifest};
+	if (rc == 0)
+		return policies_check_registry(policies, policy_name, work->registry, digests, 2, err);
 	return rc == -ENOENT && work->remote[0] == '\0' ? add_near_tags(work, ref, err) : rc;
 }
 
@@ -80,7 +92,14 @@ int pull_from_registry(const struct pull_options *options, const char *location,
 		name = NULL;
 		return err_errno(err, ENOMEM, "reference");
 	}
+	AUTO_POLICIES struct policies policies = {0};
 	int rc = docker_ref_parse(location, &ref, err);
+	AUTO_FREE char *policy_name = rc == 0 ? policy_name_new(&ref) : NULL;
+	if (rc == 0)
+		rc = policies_load(NULL, &policies, err);
+	if (rc == 0)
+		rc = policy_name ? policies_allow(&policies, policy_name, NULL, err)
+				 : err_errno(err, ENOMEM, "reference");
 	if (rc == 0)
 		rc = pull_reference(options, name, &work.reference, err);
 	if (rc < 0)
@@ -96,7 +115,7 @@ int pull_from_registry(const struct pull_options *options, const char *location,
 	if (work.registry == NULL)
 		rc = registry_open(&registry, ref.registry, ref.repository, &work.registry, err);
 	if (rc == 0)
-		rc = resolve(&work, &ref, err);
+		rc = resolve(&work, &ref, &policies, policy_name, err);
 	if (rc == 0)
 		rc = pull_work_finish(&work, result, err);
 	return rc < 0 ? err_prefix(err, "image %s", name) : 0;

@@ -24,7 +24,7 @@
 enum option_id {
 	OPTION_STORE = 1, OPTION_SHARED, OPTION_JSON, OPTION_QUIET, OPTION_PATH, OPTION_WHEN, OPTION_PLATFORM,
 	OPTION_COMP, OPTION_LEVEL, OPTION_BLOCK, OPTION_PARALLEL, OPTION_INSECURE, OPTION_AGE, OPTION_BLOB_AGE,
-	OPTION_MOST, OPTION_DRY_RUN, OPTION_FORCE, OPTION_USER, OPTION_STDIN, OPTION_HELP, OPTION_MAN,
+	OPTION_MOST, OPTION_DRY_RUN, OPTION_FORCE, OPTION_USER, OPTION_STDIN, OPTION_KEY, OPTION_FD, OPTION_HELP, OPTION_MAN,
 };
 
 static const struct opt table[] = {
@@ -64,6 +64,10 @@ static const struct opt table[] = {
 	{OPTION_USER, OPT_VALUE, "-u --username", "NAME", "The user; asked for when it is not given."},
 	{OPTION_STDIN, OPT_FLAG, "--password-stdin", NULL, "Read the password from stdin instead of the terminal."},
 	{OPTION_FORCE, OPT_FLAG, "-f --force", NULL, "Overwrite the file."},
+	{0, OPT_HEADING, NULL, NULL, "sign, check"},
+	{OPTION_KEY, OPT_VALUE, "--key", "FILE",
+	 "A key in PEM, without password: the private one to sign, the public one to check."},
+	{OPTION_FD, OPT_VALUE, "--fd", "N", NULL},
 	{OPTION_MAN, OPT_FLAG, "--man-options", NULL, NULL},
 	{0, OPT_FLAG, NULL, NULL, NULL},
 };
@@ -120,6 +124,8 @@ static int take_option(const struct opt *option, const char *value, struct cmpi_
 	case OPTION_WHEN: options->when = value; break;
 	case OPTION_PLATFORM: options->platform = value; break;
 	case OPTION_USER: options->user = value; break;
+	case OPTION_KEY: options->key = value; break;
+	case OPTION_FD: return opt_number(option, value, 3, 1000, &options->fd, err);
 	case OPTION_STDIN: options->password_stdin = true; break;
 	case OPTION_DRY_RUN: options->dry_run = true; break;
 	case OPTION_FORCE: options->force = true; break;
@@ -364,6 +370,8 @@ static const struct command {
 	{"ls", "", "the images in the store", 0, 0, cmpi_image_ls},
 	{"inspect", "REFERENCE", "all that is known of an image, as JSON", 1, 1, cmpi_image_inspect},
 	{"verify", "[REFERENCE...]", "hash images again and compare", 0, 1000, cmpi_image_verify},
+	{"sign", "FILE", "sign a squashfs file: FILE.sig", 1, 1, cmpi_image_sign},
+	{"check", "FILE", "hold a squashfs file against the policy, or a key, and hash it", 1, 1, cmpi_image_check},
 	{"rm", "REFERENCE...", "remove images", 1, 1000, cmpi_image_rm},
 	{"gc", "", "remove what was not used for long", 0, 0, cmpi_image_gc},
 	{"login", "HOST[:PORT]", "keep user and password for a registry", 1, 1, cmpi_image_login},
@@ -394,7 +402,7 @@ static int print_help(bool man)
 
 static int run_command(const struct command *command, char **argv)
 {
-	struct cmpi_image_options options = {.image_age_s = -1, .blob_age_s = -1};
+	struct cmpi_image_options options = {.image_age_s = -1, .blob_age_s = -1, .fd = -1};
 	struct opt_parser parser = {.table = table, .argv = argv, .index = 1};
 	const struct opt *option;
 	const char *value;

@@ -16,7 +16,8 @@ int cmpi_image(char **argv);
 void cmpi_image_usage(struct buf *out);
 
 struct cmpi_image_options {
-	const char *store, *shared_store, *user, *platform, *when;
+	const char *store, *shared_store, *user, *platform, *when, *key;
+	long fd;                           /* of check: an open image; -1: none */
 	struct registry_conf conf;
 	enum squash_compressor compressor;
 	long level, block_size, parallel;
@@ -38,6 +39,7 @@ int cmpi_image_find(const struct pull_options *pull, const char *text, struct st
 /* Each takes its arguments, NULL-terminated, and returns an exit code. */
 typedef int cmpi_image_command(const struct cmpi_image_options *options, char **argv);
 cmpi_image_command cmpi_image_ls, cmpi_image_inspect, cmpi_image_verify, cmpi_image_rm, cmpi_image_gc;
+cmpi_image_command cmpi_image_sign, cmpi_image_check;
 cmpi_image_command cmpi_image_login, cmpi_image_logout;
 
 /* Shows how far a pull is, on stderr (or as JSON lines on stdout). */

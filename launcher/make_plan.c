@@ -22,6 +22,7 @@
 #include "image/image_ref.h"
 #include "squash/squash.h"
 #include "launcher/pull_program.h"
+#include "launcher/policy_program.h"
 #include "launcher/rank_env.h"
 #include "mpi-abi/index_cache.h"
 
@@ -57,6 +58,9 @@ static int find_image(struct making *making, struct plan *plan, struct err *err)
 		if (plan->image == NULL)
 			rc = err_errno(err, errno, "image %s", ref.location);
 	}
+	/* What was pulled was held against the policies under its name in the registry. */
+	if (rc == 0 && !image_ref_needs_pull(&ref))
+		rc = policy_program_run(plan->image, making->image.fd, &making->must_verify, err);
 	image_ref_free(&ref);
 	plan->image_size = making->image.size;
 	plan->image_mtime_ns = making->image.mtime_ns;
@@ -68,10 +72,11 @@ static int take_root_hash(const struct making *making, struct plan *plan, struct
 {
 	const struct config_tail *tail = &making->config.tail;
 	char hex[2 * TAIL_HASH_SIZE + 1] = "";
-	if (making->options->verify && (making->config.json == NULL || tail->hash_at == 0))
+	bool verify = making->options->verify || making->must_verify;
+	if (verify && (making->config.json == NULL || tail->hash_at == 0))
 		return err_set(err, ENOTSUP, "--verify: the image %s has no hash tree; cmpi image makes images "
 			       "with one", plan->image);
-	if (making->options->verify)
+	if (verify)
 		sodium_bin2hex(hex, sizeof hex, tail->root_hash, sizeof tail->root_hash);
 	plan->root_hash = strdup(hex);
 	return plan->root_hash == NULL ? no_memory(err) : 0;
@@ -332,7 +337,7 @@ static int take_choices(struct making *making, struct plan *plan, struct err *er
 	const struct options *options = making->options;
 	plan->mount = options->mount;
 	/* The hash tree stands at the end of the image. */
-	plan->early = options->verify ? EARLY_OFF : options->early;
+	plan->early = options->verify || making->must_verify ? EARLY_OFF : options->early;
 	plan->bind = options->bind;
 	plan->timing = options->timing;
 	plan->level = options->level;

@@ -22,6 +22,7 @@ struct making {
 	struct hosts hosts;
 	struct abi_decision *decision;  /* NULL without --mpi host */
 	bool oversubscribed;
+	bool must_verify;               /* a signature holds for the image's root hash alone */
 	int exit_code;                  /* when it failed: of common/exitcode.h */
 };
 
