@@ -50,7 +50,7 @@ readonly -a CHECK=(
   iproute2 openssh-server openssh-client
   munge slurm-wlm slurm-client slurmctld slurmd
   mandoc jq python3 python3-matplotlib
-  docker-registry skopeo umoci apache2-utils openssl curl zstd xz-utils
+  docker-registry skopeo umoci apache2-utils openssl curl zstd xz-utils cryptsetup-bin
 )
 
 # Services that those packages would start.
