@@ -183,6 +183,8 @@ static int take_record(struct layer_pax *pax, struct layer_text key, struct laye
 
 int layer_pax_parse(const char *bytes, size_t len, struct layer_pax *pax, struct err *err)
 {
+	if (len == 0)
+		return 0;  /* bytes may be NULL */
 	const char *at = bytes, *end = bytes + len;
 	while (at < end && *at != '\0') {  /* some writers pad with NUL */
 		const char *blank = memchr(at, ' ', (size_t)(end - at));
