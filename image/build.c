@@ -149,7 +149,7 @@ static int write_at(int fd, const void *bytes, size_t len, uint64_t at, struct e
 }
 
 /* Hash tree, config, tail: image/config_tail.h shows the layout. */
-static int add_tail(const struct build_input *input, int fd, uint64_t bytes_used, struct err *err)
+int build_add_tail(const struct build_input *input, int fd, uint64_t bytes_used, struct err *err)
 {
 	AUTO_BUF struct buf json = {0};
 	uint8_t bytes[TAIL_SIZE];
@@ -191,7 +191,7 @@ static int build_merged(const struct build_input *input, const struct merge *mer
 	if (rc == 0)
 		rc = build_verify(out_fd, merge, options.threads, err);
 	if (rc == 0)
-		rc = add_tail(input, out_fd, bytes_used, err);
+		rc = build_add_tail(input, out_fd, bytes_used, err);
 	if (rc == 0)
 		rc = digest_file(out_fd, result, err);
 	result->files = merge->inodes;
@@ -218,11 +218,4 @@ int build_image(const struct build_input *input, int out_fd, struct build_result
 	merge_free(&merge);
 	free_scans(input, scans);
 	return rc;
-}
-
-void build_result_free(struct build_result *result)
-{
-	free(result->sidecar);
-	result->sidecar = NULL;
-	result->sidecar_len = 0;
 }

@@ -60,9 +60,6 @@ struct build_result {
 	uint64_t size;                  /* of the file */
 	uint64_t files;                 /* inodes of all kinds */
 	uint64_t bytes;                 /* of all regular files, uncompressed */
-	/* Always NULL: config and hash tree are in the file, behind the squashfs (image/config_tail.h). */
-	char *sidecar;
-	size_t sidecar_len;
 };
 
 /* Merges, writes squashfs to out_fd (an empty regular file, read-write), reads it back and compares.
@@ -71,7 +68,9 @@ struct build_result {
  * content of out_fd is of no use. */
 int build_image(const struct build_input *input, int out_fd, struct build_result *result,
 		struct err *err);
-void build_result_free(struct build_result *result);
+/* Puts hash tree, config and tail (image/config_tail.h) behind a squashfs of bytes_used bytes: what
+ * build_image() does at its end, for a squashfs of another maker.  Of *input the config and its origin. */
+int build_add_tail(const struct build_input *input, int fd, uint64_t bytes_used, struct err *err);
 
 /* Pass 1 of one layer, fed as its bytes come.  A scan is used by one thread at a time; several
  * scans may run in several threads. */

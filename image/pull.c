@@ -193,9 +193,8 @@ static int publish(struct pull_work *work, struct store_image *image, struct err
 		image->created = image->used = time(NULL);
 		snprintf(image->reference, sizeof image->reference, "%s", work->reference.data);
 		memcpy(image->manifest, work->manifest, sizeof image->manifest);
-		rc = store_image_publish(store, image, fd, temporary, built.sidecar, built.sidecar_len, err);
+		rc = store_image_publish(store, image, fd, temporary, err);
 	}
-	build_result_free(&built);
 	if (rc < 0)
 		store_temporary_remove(store, temporary);
 	return rc;

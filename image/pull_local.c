@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "common/cleanup.h"
+#include "image/config.h"
 #include "image/image_file.h"
 #include "image/layout_tar.h"
 #include "image/manifest_archive.h"
@@ -243,6 +244,21 @@ static int copy_range(int from, uint64_t at, uint64_t size, int to, struct err *
 	return 0;
 }
 
+/* The config goes where ours is, unless one is there already. */
+static int add_config(const struct pull_work *work, int fd, struct image_file *file, const char *config,
+		      struct err *err)
+{
+	struct image_config known;
+	struct build_input input = {.config = config, .config_len = strlen(config),
+				    .reference = work->reference.data};
+	file->fd = fd;
+	int rc = image_config_read(file, &known, NULL);
+	file->fd = -1;
+	if (rc == 0)
+		image_config_free(&known);
+	return rc == 0 ? 0 : build_add_tail(&input, fd, file->super.bytes_used, err);
+}
+
 /* Copies `size` bytes from `at` of a file into the store and looks at them. */
 static int pull_squash(struct pull_work *work, int from, uint64_t at, uint64_t size, const char *config,
 		       struct pull_result *result, struct err *err)
@@ -258,6 +274,8 @@ static int pull_squash(struct pull_work *work, int from, uint64_t at, uint64_t s
 	rc = copy_range(from, at, size, fd, err);
 	if (rc == 0)
 		rc = image_file_check(fd, work->reference.data, &file, err);
+	if (rc == 0 && config != NULL)
+		rc = add_config(work, fd, &file, config, err);
 	if (rc == 0)
 		rc = digest_of_file(fd, NULL, image->digest, &image->size, err);
 	if (rc == 0) {
@@ -265,7 +283,7 @@ static int pull_squash(struct pull_work *work, int from, uint64_t at, uint64_t s
 		snprintf(image->reference, sizeof image->reference, "%s", work->reference.data);
 		image->files = file.super.inodes;
 		image->created = image->used = time(NULL);
-		rc = store_image_publish(store, image, fd, temporary, config, config ? strlen(config) : 0, err);
+		rc = store_image_publish(store, image, fd, temporary, err);
 	}
 	if (rc < 0)
 		store_temporary_remove(store, temporary);

@@ -1,8 +1,8 @@
 /*
  * store.c - the store's folders, locks, blobs and images (store.h).
  *
- * Order of publishing an image: squashfs bytes to disk (fsync), then KEY.sqsh.json, then KEY.sqsh by
- * link, then KEY.info by rename.  An image exists when its KEY.info does; so a kill or a full disk at
+ * Order of publishing an image: squashfs bytes to disk (fsync), then KEY.sqsh by link, then
+ * KEY.info by rename.  An image exists when its KEY.info does; so a kill or a full disk at
  * any step leaves either a whole image or none.  Removal goes the other way round.
  *
  * Blobs are not synced: whoever uses one hashes it again.
@@ -359,7 +359,7 @@ static int give_name(struct store *store, int fd, const char *temporary, const c
 }
 
 int store_image_publish(struct store *store, const struct store_image *image, int fd,
-			const char *temporary, const char *sidecar, size_t sidecar_len, struct err *err)
+			const char *temporary, struct err *err)
 {
 	char path[STORE_PATH_MAX];
 	AUTO_FREE char *info = NULL;
@@ -368,9 +368,6 @@ int store_image_publish(struct store *store, const struct store_image *image, in
 	if (fchmod(fd, 0444) < 0 || fsync(fd) < 0)
 		return err_errno(err, errno, "image store %s: write an image", store->path);
 	int rc = store_image_info_new(image, &info, err);
-	image_path(image->key, ".sqsh.json", path);
-	if (rc == 0 && sidecar != NULL)
-		rc = store_file_put(store, path, sidecar, sidecar_len, true, err);
 	image_path(image->key, ".sqsh", path);
 	if (rc == 0)
 		rc = give_name(store, fd, temporary, path, err);
@@ -415,7 +412,7 @@ void store_image_touch(struct store *store, const char *key)
 
 void store_image_remove(struct store *store, const char *key)
 {
-	static const char *const suffixes[] = {".info", ".sqsh", ".sqsh.json", ".sqsh.cmpi"};
+	static const char *const suffixes[] = {".info", ".sqsh", ".sqsh.cmpi"};
 	char path[STORE_PATH_MAX];
 	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		image_path(key, suffixes[i], path);

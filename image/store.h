@@ -4,7 +4,6 @@
  *	ROOT/blobs/sha256/HEX     what registries gave, as it came
  *	ROOT/partial/HEX          blobs on their way; locked by whoever fetches
  *	ROOT/images/KEY.sqsh      ready images; KEY is the manifest's HEX, and options if not the usual
- *	ROOT/images/KEY.sqsh.json what the image says about itself (build.h: the sidecar)
  *	ROOT/images/KEY.info      digest, size, origin; its time is that of the last use
  *	ROOT/tags/HASH            which image a reference means
  *	ROOT/locks/NAME           empty
@@ -76,10 +75,9 @@ uint64_t store_free_bytes(const struct store *store);
 bool store_key_is_valid(const char *key);
 /* An unnamed file to write, or one that is removed when the process is gone and gc looks. */
 int store_image_create(struct store *store, int *fd, char temporary[64], struct err *err);
-/* Gives fd its name (and takes `temporary` away); `sidecar` may be NULL.  An image that is there
- * already stays. */
+/* Gives fd its name (and takes `temporary` away). */
 int store_image_publish(struct store *store, const struct store_image *image, int fd,
-			const char *temporary, const char *sidecar, size_t sidecar_len, struct err *err);
+			const char *temporary, struct err *err);
 void store_temporary_remove(struct store *store, const char *temporary);
 /* -ENOENT (err untouched): not there, or of somebody who is not trusted. */
 int store_image_find(struct store *store, const char *key, struct store_image *image, struct err *err);

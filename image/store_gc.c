@@ -83,7 +83,7 @@ static void drop_partials(struct store *store, struct store_gc *gc, const struct
 	}
 }
 
-/* A publish or removal that was killed leaves KEY.sqsh or KEY.sqsh.json without KEY.info. */
+/* A publish or removal that was killed leaves KEY.sqsh without KEY.info. */
 static void drop_orphans(struct store *store, struct store_gc *gc, const struct blob_list *parts)
 {
 	for (size_t i = 0; i < parts->count; i++) {

@@ -344,16 +344,10 @@ static int export_command(const struct cmpi_image_options *options, char **argv)
 	if (rc == 0)
 		rc = cmpi_image_find(&pull, argv[0], &image, NULL, &err);
 	AUTO_FREE char *from = rc == 0 ? store_image_path_new(pull.store, image.key, ".sqsh") : NULL;
-	AUTO_FREE char *sidecar = rc == 0 ? store_image_path_new(pull.store, image.key, ".sqsh.json") : NULL;
-	AUTO_FREE char *target = NULL;
-	if (rc == 0 && (from == NULL || sidecar == NULL || asprintf(&target, "%s.json", argv[1]) < 0)) {
-		target = NULL;
+	if (rc == 0 && from == NULL)
 		rc = err_errno(&err, ENOMEM, "export");
-	}
 	if (rc == 0)
 		rc = copy_file(from, argv[1], options->force, &err);
-	if (rc == 0 && access(sidecar, F_OK) == 0)
-		rc = copy_file(sidecar, target, true, &err);
 	store_free(&pull.store);
 	store_free(&pull.shared);
 	return rc < 0 ? cmpi_image_fail(rc, &err) : EXITCODE_OK;

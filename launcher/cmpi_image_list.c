@@ -12,11 +12,11 @@
 #include "common/cleanup.h"
 #include "common/exitcode.h"
 #include "common/log.h"
+#include "image/config.h"
 #include "image/image_file.h"
-#include "image/registry_files.h"
 #include "launcher/cmpi_image.h"
 
-enum { IMAGE_AGE_DAYS = 90, BLOB_AGE_DAYS = 14, DAY_S = 86400, ID_SHOWN = 12, ID_LEAST = 6, SIDECAR_MAX = 16 << 20 };
+enum { IMAGE_AGE_DAYS = 90, BLOB_AGE_DAYS = 14, DAY_S = 86400, ID_SHOWN = 12, ID_LEAST = 6 };
 
 struct listing {
 	struct store_image *images;
@@ -191,16 +191,19 @@ int cmpi_image_inspect(const struct cmpi_image_options *options, char **argv)
 {
 	struct pull_options pull;
 	struct store_image image;
-	AUTO_BUF struct buf sidecar = {0};
 	struct err err;
 	int rc = cmpi_image_prepare(options, &pull, &err);
 	if (rc == 0)
 		rc = cmpi_image_find(&pull, argv[0], &image, NULL, &err);
 	if (rc == 0) {
 		json_t *root = image_json(&pull, &image, image.reference);
-		AUTO_FREE char *path = store_image_path_new(pull.store, image.key, ".sqsh.json");
-		if (path != NULL && registry_file_read(path, SIDECAR_MAX, &sidecar, &err) == 0)
-			json_object_set_new(root, "image", json_loadb(sidecar.data, sidecar.len, 0, NULL));
+		AUTO_FREE char *path = store_image_path_new(pull.store, image.key, ".sqsh");
+		AUTO_IMAGE_FILE struct image_file file = {.fd = -1};
+		struct image_config config = {0};
+		if (path != NULL && image_file_open(path, &file, &err) == 0 &&
+		    image_config_read(&file, &config, &err) == 0)
+			json_object_set_new(root, "image", json_loads(config.json, 0, NULL));
+		image_config_free(&config);
 		json_dumpf(root, stdout, JSON_INDENT(2));
 		json_decref(root);
 		printf("\n");

@@ -58,6 +58,5 @@ int main(int argc, char **argv)
 	printf("%s\n", result.digest);
 	fprintf(stderr, "%llu inodes, %llu bytes → %llu\n", (unsigned long long)result.files,
 		(unsigned long long)result.bytes, (unsigned long long)result.size);
-	build_result_free(&result);
 	return 0;
 }

@@ -327,6 +327,7 @@ test_ls_inspect_rm() {
   fresh; pull "$(fake plain)"; run cmpi image ls; want_out_like "127.0.0.1:$FAKE/plain/app:latest"
   local id; id=$(cmpi image ls --json | jq -r '.[0].id')
   run cmpi image inspect "${id:0:12}"; want_status 0; want_equal "$(jq -r .id <<<"$out")" "$id" id
+  want_out_like '"A=1"'
   run cmpi image verify; want_status 0
   run cmpi image rm "127.0.0.1:$FAKE/plain/app"; want_status 0; nothing_published
   run cmpi image rm "127.0.0.1:$FAKE/plain/app"; want_status 121; want_err_like 'not in the image store'
@@ -444,8 +445,10 @@ test_sif() {
   echo hello >"$home/no.sif"; run cmpi image pull "$home/no.sif"; want_status 121; want_err_like 'not a SIF'
 }
 test_shifter() {
-  fresh; local_pull "oci:$scratch/oci:one"; cp "$out" "$home/0123.squashfs"; printf 'FORMAT: squashfs\nWORKDIR: /data\nENV: A=1\n' >"$home/0123.meta"; chmod 644 "$home"/0123.*
-  local_pull "shifter:$home/0123"; cmp "$out" "$home/0123.squashfs"; want_equal "$(jq -r '.config.WorkingDir // .config.config.WorkingDir // .image.config.WorkingDir' "$out.json")" /data WorkingDir
+  fresh; mkdir -p "$home/d"; echo x >"$home/d/x"; mksquashfs "$home/d" "$home/0123.squashfs" -quiet -no-progress >/dev/null
+  printf 'FORMAT: squashfs\nWORKDIR: /data\nENV: A=1\n' >"$home/0123.meta"; chmod 644 "$home"/0123.*
+  local_pull "shifter:$home/0123"; cmp -n 1000 "$out" "$home/0123.squashfs"; unsquashfs -l "$out" >/dev/null
+  run cmpi image inspect "shifter:$home/0123"; want_out_like '"/data"'; want_out_like '"A=1"'
 }
 test_import_export() {
   fresh; run cmpi image import "oci:$scratch/oci:one" site/app:7; want_status 0

@@ -97,7 +97,6 @@ static int build(struct buf *const *tars, size_t count, const char *how, struct 
 static void release(struct built *built)
 {
 	squash_free(&built->squash);
-	build_result_free(&built->result);
 	close(built->fd);
 }
 

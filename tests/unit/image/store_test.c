@@ -47,7 +47,7 @@ static void put_image(struct store *store, const char *key)
 	snprintf(image.reference, sizeof image.reference, "docker://x/%s:1", key);
 	assert_int_equal(store_image_create(store, &fd, temporary, &err), 0);
 	assert_int_equal(write(fd, "image", 5), 5);
-	assert_int_equal(store_image_publish(store, &image, fd, temporary, "{}", 2, &err), 0);
+	assert_int_equal(store_image_publish(store, &image, fd, temporary, &err), 0);
 	struct store_tag tag = {.checked = 7};
 	memcpy(tag.reference, image.reference, sizeof tag.reference);
 	memcpy(tag.key, image.key, sizeof tag.key);
