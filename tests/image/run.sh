@@ -44,6 +44,7 @@ servers=()
 cleanup() {
   ((${#servers[@]} == 0)) || kill "${servers[@]}" 2>/dev/null
   wait 2>/dev/null
+  mount | awk -v at="$scratch/" 'index($3, at) == 1 { print $3 }' | xargs -r umount -l
   rm -rf "$scratch"
 }
 trap cleanup EXIT
