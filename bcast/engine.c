@@ -137,7 +137,7 @@ int engine_add_flow(struct engine *engine, int peer, int stream, uint64_t told, 
 		.stream = stream,
 		.told = told,
 		.next = next,
-		.most = SENDS_AHEAD,
+		.most = engine->sends_ahead,
 		.since_ns = clock_now_ns(),
 		.since_sent = next,
 		.since_arrived = engine->streams[stream].arrived,
@@ -413,7 +413,8 @@ static void take_known(struct engine *engine)
 
 static int open_engine(struct engine *engine, struct err *err)
 {
-	int rc;
+	int rc, sends = SENDS_BYTES / (int)engine->job->layout->chunk_size;
+	engine->sends_ahead = sends < SENDS_LEAST ? SENDS_LEAST : sends < SENDS_MOST ? sends : SENDS_MOST;
 	engine->barrier = MPI_REQUEST_NULL;
 	engine->probe_flow = -1;
 	engine->started_ns = engine->watched_ns = engine->told_ns = clock_now_ns();

@@ -13,8 +13,12 @@
 
 enum {
 	RECEIVES_AHEAD = 8,    /* posted, a stream */
-	SENDS_AHEAD = 3,       /* a child */
-	READS_AHEAD = 6,       /* chunks that are read or announced and not yet sent on, a stream */
+	/* Under way to a child: two of any size, so that one is ready when the other is through; of small ones as
+	 * many as make up for a loop that is late.  More would only be sent in slices of each. */
+	SENDS_LEAST = 2,
+	SENDS_MOST = RECEIVES_AHEAD,
+	SENDS_BYTES = 512 << 10,
+	READS_AHEAD = 4,       /* chunks that are read or announced beyond those under way, a stream */
 	LETTER_WORDS = 32,
 	MAILBOX = 16,          /* receives of letters posted */
 	TAG_MAIL = 0, TAG_PULL, TAG_PROBE, TAG_DATA,  /* TAG_DATA + stream */
@@ -110,6 +114,7 @@ struct engine {
 	int stream_count;
 	struct flow *flows;
 	int flow_count, flow_room;
+	int sends_ahead;        /* to a child */
 	struct crew *crew;
 	/* reader */
 	struct deal *deal;      /* NULL: no reader */
@@ -133,7 +138,7 @@ struct engine {
 	size_t pull_count, pull_room;
 	/* engine_slow.c: the chunk that is timed */
 	uint64_t started_ns, watched_ns;
-	uint64_t probe_ns, probe_limit_ns;  /* when it was sent; the child is slow if it took less */
+	uint64_t probe_ns, probe_each_ns;  /* when it was sent; what the child takes for one */
 	int probe_flow;         /* that child's; -1: no probe is under way */
 	int probe_peer;
 	/* the end */

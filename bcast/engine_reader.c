@@ -41,6 +41,23 @@ static int stream_step(const struct engine *engine)
 	return engine->job->schedule->shape.readers;
 }
 
+/* Chunks of a stream that may be read or announced ahead of its children. */
+static uint64_t ahead(const struct engine *engine)
+{
+	return (uint64_t)engine->sends_ahead + READS_AHEAD;
+}
+
+static bool has_room(const struct engine *engine)
+{
+	uint64_t waiting = (uint64_t)engine->reads, room = 0;
+	for (int i = first_stream(engine); i < engine->stream_count; i += stream_step(engine)) {
+		uint64_t here = backlog(engine, i);
+		waiting += here < ahead(engine) ? here : ahead(engine);
+		room += ahead(engine);
+	}
+	return waiting < room;
+}
+
 /* The own stream for the next chunk: in turn, unless that one is jammed. */
 static int choose_stream(struct engine *engine)
 {
@@ -48,24 +65,12 @@ static int choose_stream(struct engine *engine)
 	for (int i = 0; i < trees; i++) {
 		int tree = (engine->next_tree + i) % trees;
 		int stream = first_stream(engine) + tree * stream_step(engine);
-		if (i + 1 < trees && backlog(engine, stream) > 2 * READS_AHEAD)
+		if (i + 1 < trees && backlog(engine, stream) > 2 * ahead(engine))
 			continue;
 		engine->next_tree = (tree + 1) % trees;
 		return stream;
 	}
 	return first_stream(engine);
-}
-
-/* As many chunks as may be read or announced ahead of the children. */
-static bool has_room(const struct engine *engine)
-{
-	uint64_t waiting = (uint64_t)engine->reads, room = 0;
-	for (int i = first_stream(engine); i < engine->stream_count; i += stream_step(engine)) {
-		uint64_t here = backlog(engine, i);
-		waiting += here < READS_AHEAD ? here : READS_AHEAD;
-		room += READS_AHEAD;
-	}
-	return waiting < room;
 }
 
 static void end_streams(struct engine *engine, bool lost)

@@ -9,8 +9,8 @@
  * and asks when the rest would take long.
  *
  * Then it may be the child that is slow, or this rank's own sending.  One chunk to a grandchild, into memory that is
- * freed again, tells: if that is four times as fast, the child is slow; if not, this rank is, unless
- * everything is.
+ * freed again, tells: if that takes less than half the child's time, the child is slow; if it takes even
+ * longer, this rank is, or everything; between the two nothing can be said.
  *
  *	parent → child        DEMOTE: it remains a child, with one chunk under way at a time
  *	child → its children  HANDOVER: what was begun comes to its end; from that number on ask the parent
@@ -104,7 +104,7 @@ static int start_probe(struct engine *engine, int at, uint64_t each_ns, struct e
 	flow->slow_windows = 0;
 	engine->probe_flow = at;
 	engine->probe_peer = grandchild;
-	engine->probe_limit_ns = each_ns / LAG;
+	engine->probe_each_ns = each_ns;
 	return engine_mail_say(engine, grandchild, &word, err);
 }
 
@@ -149,7 +149,7 @@ static int suspect_only_child(struct engine *engine, uint64_t now, struct err *e
 	const struct flow *flow = &engine->flows[0];
 	uint64_t done = sent(flow), count = engine->job->layout->count;
 	uint64_t since_ns = now - engine->started_ns, each_ns = since_ns / (done + 1);
-	if (since_ns < PROBE_AFTER_NS << (2 * flow->probes) || flow->probes > PROBES_MOST ||
+	if (since_ns < PROBE_AFTER_NS << flow->probes || flow->probes > PROBES_MOST ||
 	    lag(engine, flow) == 0 || (count - done) * each_ns < PROBE_WORTH_NS)
 		return 0;
 	return start_probe(engine, 0, each_ns, err);
@@ -235,13 +235,14 @@ static int hand_over_all(struct engine *engine, int stream, struct err *err)
 static int take_probed(struct engine *engine, struct err *err)
 {
 	struct flow *flow = &engine->flows[engine->probe_flow];
-	bool faster = clock_now_ns() - engine->probe_ns < engine->probe_limit_ns;
+	uint64_t took_ns = clock_now_ns() - engine->probe_ns;
 	engine->probe_flow = -1;
 	if (flow->demoted || flow->closed)
 		return 0;
-	if (faster)
+	if (took_ns < engine->probe_each_ns / 2)
 		return demote(engine, flow, err);
-	if (engine->streams[flow->stream].parent == SCHEDULE_NO_PARENT)
+	if (took_ns < engine->probe_each_ns ||
+	    engine->streams[flow->stream].parent == SCHEDULE_NO_PARENT)
 		return 0;
 	return hand_over_all(engine, flow->stream, err);
 }

@@ -127,13 +127,11 @@ static int move(struct session *session, struct work *work, struct bcast_failed 
 		.received = transfer->received,
 		.context = transfer->context,
 	};
-	struct engine_result result;
+	struct engine_result own, *result = transfer->result != NULL ? transfer->result : &own;
 	struct err err = ERR_NONE;
-	if (engine_run(session, &job, &result, &err) < 0)
+	if (engine_run(session, &job, result, &err) < 0)
 		return session_fail(session, EXITCODE_NODE, &err, failed);
-	if (transfer->result != NULL)
-		*transfer->result = result;
-	return agree(session, work, &result, failed);
+	return agree(session, work, result, failed);
 }
 
 /* Each rank has verified its chunks by the hashes that it was told: were all told the same? */
@@ -185,6 +183,10 @@ static struct schedule_shape make_shape(const struct session *session, enum sche
 	};
 }
 
+/* Nobody has measured the link.  Chunks that are too small for a fast one cost it milliseconds; chunks that are
+ * too large for a slow one cost it seconds. */
+static const struct model_link slow_link = {.bandwidth = 125e6, .latency = 5e-6};
+
 void transfer_choose(uint64_t size, int nodes, int readers, enum schedule_kind *kind,
 		     uint32_t *chunk_size)
 {
@@ -192,7 +194,7 @@ void transfer_choose(uint64_t size, int nodes, int readers, enum schedule_kind *
 		.size = size,
 		.ranks = nodes,
 		.readers = readers < 1 ? 1 : readers < nodes ? readers : nodes,
-		.link = model_link_unknown,
+		.link = slow_link,
 	};
 	struct model_choice choice;
 	model_choose(&question, &choice);

@@ -39,7 +39,7 @@ struct transfer {
 	int earlier_exit_code;
 	bool no_threads;          /* reading and hashing stop the network */
 	bool seal;                /* nobody can write to the landing file afterwards */
-	struct engine_result *result;  /* NULL, or filled in: what came damaged, who was slow */
+	struct engine_result *result;  /* NULL, or kept up to date: what came damaged, who was slow */
 	/* Events, as in engine.h; landed: the file is mapped at `base` until the end. */
 	void (*landed)(void *context, const char *base);
 	void (*arrived)(void *context, uint64_t chunk);

@@ -28,5 +28,7 @@ exec 3>&1  # past the tests' logs
 . "$here/jobs.sh"
 # shellcheck source=tests/cluster/failures.sh
 . "$here/failures.sh"
+# shellcheck source=tests/cluster/bcast.sh
+. "$here/bcast.sh"
 
 run_tests "$@"

@@ -1,10 +1,11 @@
 /*
  * transfer_check.c - an MPI program: transfers with odd sizes and with damage on the way.
  *
- *	bcast_transfer_check DIR [large]
+ *	bcast_transfer_check DIR [large | pace BYTES]
  *
  * Each case is a row: size, chunk size, what goes wrong where, and the failure that all ranks must
- * see.  Damage is done by the `received` event, which comes before a chunk is verified and sent on.
+ * see.  `pace` is for tests/cluster/bcast.sh: each rank prints when it had all, in ms, and how often it lost
+ * its children.  Damage is done by the `received` event, which comes before a chunk is verified and sent on.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -20,11 +21,12 @@
 #include "bcast/manifest.h"
 #include "bcast/transfer.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/exitcode.h"
 
 enum harm { HARM_NONE, HARM_FLIP, HARM_TRUNCATE, HARM_TOUCH, HARM_NO_FILE, HARM_EARLIER, HARM_SLOW };
 
-enum { SLOW_CHUNKS = 60 };
+enum { SLOW_CHUNKS = 120, SLOW_RANKS = 5 };
 enum { RAISE = 1, ORDER = 2, KNOWN = 4, HASHES = 8, WRONG_HASH = 16, NO_THREADS = 32 };
 
 struct check {
@@ -83,9 +85,9 @@ static const struct check checks[] = {
 	 "arrived damaged from rank 1 again and again; have the link to node "},
 	{"damage on a link, readers, trees", 300000, 1000, TREE, 2, 0, HARM_FLIP, 1, 6, 9, EBADMSG,
 	 EXITCODE_NODE, "arrived damaged from rank "},
-	{"a slow rank", 350 << 16, 1 << 16, CHAIN, 1, 0, HARM_SLOW, 2, 0, 30, 0, 0, ""},
-	{"a slow rank next to the reader", 350 << 16, 1 << 16, CHAIN, 1, 0, HARM_SLOW, 1, 0, 30, 0, 0, ""},
-	{"a slow rank, two trees", 350 << 16, 1 << 16, TREE, 1, 0, HARM_SLOW, 2, 0, 30, 0, 0, ""},
+	{"a slow rank", 350 << 16, 1 << 16, CHAIN, 1, 0, HARM_SLOW, 2, 0, 50, 0, 0, ""},
+	{"a slow rank next to the reader", 350 << 16, 1 << 16, CHAIN, 1, 0, HARM_SLOW, 1, 0, 50, 0, 0, ""},
+	{"a slow rank, two trees", 350 << 16, 1 << 16, TREE, 1, 0, HARM_SLOW, 2, 0, 50, 0, 0, ""},
 	{"truncated while read", 9000000, 1000, CHAIN, 1, 0, HARM_TRUNCATE, 0, 50, 0, ENODATA,
 	 EXITCODE_IMAGE, "was truncated while it was read"},
 	{"truncated while read by two", 9000000, 1000, TREE, 2, 0, HARM_TRUNCATE, 0, 50, 0, ENODATA,
@@ -108,6 +110,7 @@ struct run {
 	uint64_t arrived;
 	int harmed;
 	unsigned seed;
+	struct engine_result result;
 };
 
 static _Noreturn void die(const struct run *run, const char *what)
@@ -162,9 +165,9 @@ static void on_received(void *context, uint64_t chunk, char *bytes, size_t len)
 	struct run *run = context;
 	if (strikes(run, chunk) && run->check->harm == HARM_FLIP && run->harmed++ < run->check->times)
 		bytes[len / 2] ^= 1;
-	/* Slow for so long that it must be noticed, and then as others: a test should end. */
+	/* Slow until that has been noticed, and then as others: a test should end. */
 	if (run->check->harm == HARM_SLOW && run->check->rank == run->session->rank &&
-	    run->harmed++ < SLOW_CHUNKS)
+	    run->result.demotions == 0 && run->harmed++ < SLOW_CHUNKS)
 		usleep((useconds_t)run->check->times * 1000);
 }
 
@@ -185,7 +188,7 @@ static void on_arrived(void *context, uint64_t chunk)
 	run->arrived++;
 	/* The reader gives the pace: else all is there before anybody can be slow. */
 	if (run->check->harm == HARM_SLOW && run->session->rank == 0)
-		usleep(2000);
+		usleep(5000);
 	if (run->landed != NULL)
 		check_chunk(run, chunk);
 	if (!strikes(run, chunk))
@@ -293,14 +296,14 @@ static int make_landing(struct run *run, const struct chunk_layout *layout,
 }
 
 /* Who was slow and had children in a chain has lost them; the trees' case may be a leaf. */
-static void check_slow(const struct run *run, const struct engine_result *result)
+static void check_slow(const struct run *run)
 {
+	const struct engine_result *result = &run->result;
 	const struct check *check = run->check;
 	uint32_t demotions = 0, repairs = 0;
 	MPI_Allreduce(&result->demotions, &demotions, 1, MPI_UINT32_T, MPI_SUM, MPI_COMM_WORLD);
 	MPI_Allreduce(&result->repairs, &repairs, 1, MPI_UINT32_T, MPI_SUM, MPI_COMM_WORLD);
-	if (check->harm == HARM_SLOW && check->kind == CHAIN && check->rank + 1 < run->session->size &&
-	    demotions == 0)
+	if (check->harm == HARM_SLOW && check->kind == CHAIN && demotions == 0)
 		die(run, "a slow rank kept its children");
 	/* Damage that was passed on before it was noticed is repaired below, too. */
 	if (check->harm == HARM_FLIP ? repairs < (uint32_t)check->times : repairs > 0)
@@ -316,8 +319,7 @@ static void run_check(struct session *session, const struct check *check, const 
 	struct facts facts;
 	struct bcast_done done;
 	struct bcast_failed failed = {0};
-	struct engine_result result = {0};
-	if (check->rank >= session->size)
+	if (check->rank >= session->size || (check->harm == HARM_SLOW && session->size < SLOW_RANKS))
 		return;
 	bool here = check->rank == session->rank;
 	chunk_layout_make(check->size, check->chunk_size, &layout, NULL);
@@ -335,7 +337,7 @@ static void run_check(struct session *session, const struct check *check, const 
 		.order_count = check->flags & ORDER ? layout.count : 0,
 		.no_threads = check->flags & NO_THREADS,
 		.seal = true,
-		.result = &result,
+		.result = &run.result,
 		.arrived = on_arrived,
 		.wanted = check->flags & RAISE ? on_wanted : NULL,
 		.received = on_received,
@@ -357,7 +359,7 @@ static void run_check(struct session *session, const struct check *check, const 
 	int rc = transfer_run(session, &transfer, &done, &failed);
 	check_outcome(&run, rc, &failed);
 	if (rc == 0) {
-		check_slow(&run, &result);
+		check_slow(&run);
 		check_content(&run, fd);
 		if (run.arrived != layout.count || done.bytes != check->size)
 			die(&run, "not every chunk once");
@@ -379,6 +381,49 @@ static void run_check(struct session *session, const struct check *check, const 
 	source_close(&source);
 }
 
+struct pace {
+	uint64_t size, complete_ns;
+};
+
+/* The first time; a rank may go on serving others. */
+static void note_complete(void *context, uint64_t bytes)
+{
+	struct pace *pace = context;
+	if (bytes == pace->size && pace->complete_ns == 0)
+		pace->complete_ns = clock_now_ns();
+}
+
+/* One transfer as cmpi-bcast would do it; the order of the lines does not matter. */
+static void run_pace(struct session *session, const char *path, uint64_t size)
+{
+	struct check check = {"pace", size, 0, CHAIN, 1, 0, GOOD};
+	struct run run = {.check = &check, .session = session, .path = path};
+	struct source source = {.fd = -1};
+	struct engine_result result = {0};
+	struct bcast_done done;
+	struct bcast_failed failed = {0};
+	struct pace pace = {.size = size};
+	AUTO_FD int fd = memfd_create("pace", MFD_CLOEXEC);
+	struct transfer transfer = {.size = size, .fd = fd, .result = &result, .progress = note_complete,
+				    .context = &pace};
+	transfer_choose(size, session->size, 1, &transfer.kind, &transfer.chunk_size);
+	if (session->rank == 0) {
+		make_source(&run);
+		if (source_open(path, &source, &failed.err) < 0)
+			die(&run, failed.err.text);
+		transfer.source = &source;
+	}
+	MPI_Barrier(MPI_COMM_WORLD);
+	uint64_t started_ns = clock_now_ns();
+	if (transfer_run(session, &transfer, &done, &failed) < 0)
+		die(&run, failed.err.text);
+	check_content(&run, fd);
+	printf("%s %llu ms %u\n", session->node,
+	       (unsigned long long)((pace.complete_ns - started_ns) / NS_PER_MS), result.demotions);
+	fflush(stdout);
+	source_close(&source);
+}
+
 int main(int argc, char **argv)
 {
 	struct session session;
@@ -389,7 +434,9 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	snprintf(path, sizeof path, "%s/source", argv[1]);
-	if (argc > 2)
+	if (argc > 3)
+		run_pace(&session, path, strtoull(argv[3], NULL, 10));
+	else if (argc > 2)
 		run_check(&session, &large, path);
 	for (size_t i = 0; argc == 2 && i < sizeof checks / sizeof *checks; i++)
 		run_check(&session, &checks[i], path);
