@@ -109,6 +109,8 @@ static void parse_hello(struct cursor *cursor, struct bcast_hello *hello)
 	hello->node_count = cursor_u32(cursor);
 	cursor_str(cursor, hello->image_path, sizeof hello->image_path);
 	hello->readers = cursor_u32(cursor);
+	if (hello->readers > BCAST_READERS_MAX)
+		cursor->bad = true;
 }
 
 static void parse_session(struct cursor *cursor, struct bcast_session *session)

@@ -30,6 +30,7 @@ enum {
 	BCAST_CARD_MAX = 4096,     /* bytes */
 	BCAST_PLAN_MAX = 16 << 20, /* bytes */
 	BCAST_NODES_MAX = 65536,
+	BCAST_READERS_MAX = 16,    /* that of schedule.h */
 };
 
 /* The largest payload: a SESSION of that many cards of that size. */

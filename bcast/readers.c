@@ -28,8 +28,6 @@ int readers_choose(const struct source *source, int wanted, int nodes, const cha
 static int open_same(const struct session *session, const struct file_wire *file,
 		     struct source *source, struct err *err)
 {
-	if (file->path[0] != '/')
-		return err_set(err, EINVAL, "several readers need the file's whole path");
 	int rc = source_open(file->path, source, err);
 	if (rc < 0)
 		return rc;

@@ -202,6 +202,8 @@ void transfer_choose(uint64_t size, int nodes, int readers, enum schedule_kind *
 	*chunk_size = choice.chunk_size;
 }
 
+_Static_assert((int)SCHEDULE_READERS_MAX == (int)BCAST_READERS_MAX, "one bound");
+
 bool transfer_reads(const struct session *session, enum schedule_kind kind, int readers)
 {
 	const struct schedule_shape shape = make_shape(session, kind, readers);

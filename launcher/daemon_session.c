@@ -379,6 +379,7 @@ static int start_bcast(struct daemon *daemon, int image_fd, struct err *err)
 	if (daemon->has_plan) {
 		plan_pack(&daemon->plan, &plan);
 		hello.node_count = (uint32_t)daemon->plan.nodes.count;
+		hello.readers = daemon->plan.readers;
 		snprintf(hello.image_path, sizeof hello.image_path, "%s", daemon->plan.image);
 	}
 	if (card.failed || plan.failed)

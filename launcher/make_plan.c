@@ -338,6 +338,7 @@ static int take_choices(struct making *making, struct plan *plan, struct err *er
 	plan->mount = options->mount;
 	/* The hash tree stands at the end of the image. */
 	plan->early = options->verify || making->must_verify ? EARLY_OFF : options->early;
+	plan->readers = (uint32_t)options->readers;
 	plan->bind = options->bind;
 	plan->timing = options->timing;
 	plan->level = options->level;

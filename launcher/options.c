@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bcast/bcast_msg.h"
+
 enum option_id {
 	OPTION_NONE,
 	OPTION_RANKS,
@@ -25,6 +27,7 @@ enum option_id {
 	OPTION_MPI_PATH,
 	OPTION_MOUNT,
 	OPTION_EARLY_START,
+	OPTION_READERS,
 	OPTION_PROFILE_RECORD,
 	OPTION_VERIFY,
 	OPTION_BIND_TO,
@@ -87,6 +90,9 @@ const struct opt options_table[] = {
 	 "Start the program as soon as what it needs of the image is there (auto, the default), or "
 	 "only when all of it is. What is read and not there yet is waited for, and sent first. Needs "
 	 "cmpi-imgfs: the kernel's squashfs always has the whole image."},
+	{OPTION_READERS, OPT_VALUE, "--readers", "auto|K",
+	 "How many nodes read the image file, a part of it each, and send it on. auto (the default): several "
+	 "where the file lies on several servers of a parallel file system, else one."},
 	{OPTION_PROFILE_RECORD, OPT_VALUE, "--profile-record", "FILE",
 	 "Write to FILE what the first node reads of the image, in order, for cmpi image optimize."},
 	{OPTION_VERIFY, OPT_FLAG, "--verify", NULL,
@@ -223,6 +229,11 @@ static int apply_value(struct options *o, const struct opt *option, const char *
 	case OPTION_MOUNT: return CHOOSE("--mount", mount_choices, value, &o->mount, err);
 	case OPTION_EARLY_START:
 		return CHOOSE("--early-start", early_choices, value, &o->early, err);
+	case OPTION_READERS:
+		if (strcmp(value, "auto") != 0)
+			return opt_number(option, value, 1, BCAST_READERS_MAX, &o->readers, err);
+		o->readers = 0;
+		return 0;
 	case OPTION_PROFILE_RECORD: o->profile = value; return 0;
 	case OPTION_BIND_TO: return CHOOSE("--bind-to", bind_choices, value, &o->bind, err);
 	case OPTION_TIMING:

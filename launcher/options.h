@@ -37,6 +37,7 @@ struct options {
 	enum bind_choice bind;
 	enum timing_choice timing;
 	enum early_choice early;
+	long readers;               /* of the image file; 0: auto */
 	enum log_level level;
 	long timeout_s;                    /* 0: none */
 	bool oversubscribe, label, dry_run;

@@ -162,6 +162,7 @@ static void free_strings(char **strings)
 #define PLAN_WORDS(X, plan)                                                                        \
 	X((plan)->mount)                                                                           \
 	X((plan)->early)                                                                           \
+	X((plan)->readers)                                                                         \
 	X((plan)->bind)                                                                            \
 	X((plan)->timing)                                                                          \
 	X((plan)->level)                                                                           \

@@ -44,6 +44,7 @@ struct plan {
 
 	enum mount_choice mount;
 	enum early_choice early;
+	uint32_t readers;           /* nodes that read the image file; 0: as suits it */
 	enum bind_choice bind;
 	enum timing_choice timing;
 	enum log_level level;
