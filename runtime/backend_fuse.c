@@ -57,7 +57,9 @@ static int server_start(const struct backend_input *input, int device_fd, pid_t 
 		snprintf(hash + 2 * i, 3, "%02x", input->root_hash[i]);
 	if (input->root_hash != NULL)
 		argv[count++] = hash;
-	char *environment[] = {NULL};
+	/* Its blocks then come from huge pages (glibc 2.35; no harm where that is unknown): a millisecond
+	 * of page faults less before the first program runs. */
+	char huge_pages[] = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", *environment[] = {huge_pages, NULL};
 	struct child_fd fds[5] = {{device_fd, IMGFS_FUSE_FD}, {input->image_fd, IMGFS_IMAGE_FD}};
 	size_t fd_count = 2;
 	if (input->arrival_fd >= 0)

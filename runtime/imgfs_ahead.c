@@ -94,7 +94,8 @@ static void wish_add(struct imgfs_ahead *ahead, uint64_t ino, uint64_t offset)
 	pthread_cond_signal(&ahead->wished);
 }
 
-void imgfs_ahead_note(struct imgfs_ahead *ahead, uint64_t ino, uint64_t offset, size_t size)
+void imgfs_ahead_note(struct imgfs_ahead *ahead, uint64_t ino, uint64_t offset, size_t size,
+		      bool wanted)
 {
 	uint64_t block = imgfs_block_size(ahead->imgfs), end = offset + size;
 	size_t slot = (ino * 0x9e3779b97f4a7c15u) >> 32 & (SLOTS - 1);
@@ -104,7 +105,7 @@ void imgfs_ahead_note(struct imgfs_ahead *ahead, uint64_t ino, uint64_t offset, 
 		ahead->slots[slot].unpacked = 0;
 	ahead->slots[slot].ino = ino;
 	ahead->slots[slot].end = end;
-	if (goes_on && size > 0) {
+	if (goes_on && wanted && size > 0) {
 		/* Behind the block that was read last. */
 		uint64_t from = end - 1 - (end - 1) % block + block, to = from + BLOCKS_AHEAD * block;
 		if (from < ahead->slots[slot].unpacked)

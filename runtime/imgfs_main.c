@@ -83,11 +83,13 @@ int main(int argc, char **argv)
 		options.uid = (uid_t)strtoul(argv[1], NULL, 10);
 		options.gid = (gid_t)strtoul(argv[2], NULL, 10);
 	}
-	/* Blocks come and go by 128 KiB: keep their memory instead of asking the kernel each time.  One
-	 * arena: threads share few and large blocks, and each further arena costs page faults. */
+	/* Blocks come and go by 128 KiB: keep their memory instead of asking the kernel each time, and
+	 * ask for much at once.  One arena: threads share few and large blocks, and each further arena
+	 * costs page faults. */
 	mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TOP_PAD, 8 << 20);
 	int code = serve(&options);
 	imgfs_record_free(&options.record);
 	arrival_free(&options.source.arrival);

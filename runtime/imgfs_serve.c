@@ -41,6 +41,7 @@ struct server {
 	pthread_t threads[THREADS_MAX];  /* but the first */
 	size_t thread_count;
 	atomic_flag threads_started;
+	atomic_uint reads_now;   /* in the hands of a thread */
 	bool records;           /* every name must be looked up */
 	unsigned capabilities;  /* FUSE_CAP_* of the kernel */
 };
@@ -142,8 +143,11 @@ static void serve_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
 	if (size > READ_BYTES_MAX)
 		size = READ_BYTES_MAX;
 	threads_start(server);
-	imgfs_ahead_note(server->ahead, ino, (uint64_t)offset, size);
+	/* Who has asked for more already needs nobody to guess what he will ask for. */
+	bool alone = atomic_fetch_add(&server->reads_now, 1) == 0;
+	imgfs_ahead_note(server->ahead, ino, (uint64_t)offset, size, alone);
 	imgfs_reads_submit(server->reads, req, ino, size, (uint64_t)offset);
+	atomic_fetch_sub(&server->reads_now, 1);
 }
 
 struct listing {
