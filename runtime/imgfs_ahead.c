@@ -3,8 +3,9 @@
  *
  * There is no open file in the server to keep a position in (imgfs_serve.c): a small table has, for
  * each of the last files, where a read of it ended.  Two files that share a slot only lose the
- * help.  Wishes go into a short ring; when it is full the newest is dropped: whoever reads that
- * fast will unpack it himself.
+ * help.  A file must have been read on a few times: most are over by then, and help would cost
+ * more than it gives.  Wishes go into a short ring; when it is full the newest is dropped, and a
+ * wish that its reader has overtaken is, too: who reads that fast unpacks by himself.
  */
 #include "runtime/imgfs_ahead.h"
 
@@ -13,7 +14,7 @@
 
 #include "common/cleanup.h"
 
-enum { SLOTS = 256, RING = 16, BLOCKS_AHEAD = 2 };
+enum { SLOTS = 256, RING = 16, BLOCKS_AHEAD = 2, STEPS_BEFORE = 3 };
 
 struct wish {
 	uint64_t ino, offset;
@@ -26,6 +27,7 @@ struct imgfs_ahead {
 	struct {
 		uint64_t ino, end;    /* the last read of it ended here */
 		uint64_t unpacked;    /* and blocks before this were wished for */
+		unsigned steps;       /* reads that went on from the one before */
 	} slots[SLOTS];
 	struct wish ring[RING];
 	size_t first, count;
@@ -61,6 +63,11 @@ void imgfs_ahead_free(struct imgfs_ahead **where)
 	free(ahead);
 }
 
+static size_t slot_of(uint64_t ino)
+{
+	return (ino * 0x9e3779b97f4a7c15u) >> 32 & (SLOTS - 1);
+}
+
 static void *unpack(void *context)
 {
 	struct imgfs_ahead *ahead = context;
@@ -73,6 +80,8 @@ static void *unpack(void *context)
 		struct wish wish = ahead->ring[ahead->first];
 		ahead->first = (ahead->first + 1) % RING;
 		ahead->count--;
+		if (ahead->slots[slot_of(wish.ino)].end > wish.offset)
+			continue;
 		pthread_mutex_unlock(&ahead->lock);
 		imgfs_load(ahead->imgfs, wish.ino, wish.offset);
 		pthread_mutex_lock(&ahead->lock);
@@ -98,14 +107,16 @@ void imgfs_ahead_note(struct imgfs_ahead *ahead, uint64_t ino, uint64_t offset, 
 		      bool wanted)
 {
 	uint64_t block = imgfs_block_size(ahead->imgfs), end = offset + size;
-	size_t slot = (ino * 0x9e3779b97f4a7c15u) >> 32 & (SLOTS - 1);
+	size_t slot = slot_of(ino);
 	pthread_mutex_lock(&ahead->lock);
 	bool goes_on = ahead->slots[slot].ino == ino && ahead->slots[slot].end == offset;
 	if (!goes_on)
-		ahead->slots[slot].unpacked = 0;
+		ahead->slots[slot].unpacked = ahead->slots[slot].steps = 0;
+	else if (ahead->slots[slot].steps < STEPS_BEFORE)
+		ahead->slots[slot].steps++;
 	ahead->slots[slot].ino = ino;
 	ahead->slots[slot].end = end;
-	if (goes_on && wanted && size > 0) {
+	if (ahead->slots[slot].steps == STEPS_BEFORE && wanted && size > 0) {
 		/* Behind the block that was read last. */
 		uint64_t from = end - 1 - (end - 1) % block + block, to = from + BLOCKS_AHEAD * block;
 		if (from < ahead->slots[slot].unpacked)
