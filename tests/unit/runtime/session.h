@@ -26,6 +26,7 @@ struct session {
 	struct mount_plan plan;
 	const char *image;            /* a path */
 	enum init_backend backend;
+	int arrival_fd;               /* 0: all of the image is here */
 	struct init_job job;
 	uint32_t ranks;
 	int signo;                    /* sent to the ranks when all are started; 0: none */
@@ -209,7 +210,8 @@ static int session_run(struct session *session, const char *init_path, const cha
 	loop_add_timer(session->loop, 60 * NS_PER_S, session_on_timeout, session, NULL, &err);
 	mount_plan_sort(&session->plan);
 	const struct init_attach attach = {.plan = &session->plan, .backend = session->backend,
-					   .image_fd = image_fd, .arrival_fd = -1, .profile_fd = -1};
+					   .image_fd = image_fd, .profile_fd = -1,
+					   .arrival_fd = session->arrival_fd > 0 ? session->arrival_fd : -1};
 	init_client_attach(session->client, &attach, &err);
 	if (session->job.argv != NULL)
 		init_client_set_job(session->client, &session->job, &err);
