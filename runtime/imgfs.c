@@ -100,12 +100,13 @@ void imgfs_free(struct imgfs **where)
 	free(imgfs);
 }
 
-/* The superblock says where the tables are; they are at the end of the image. */
+/* The superblock says where the tables are; they are at the end of the image, and a hash tree is
+ * behind them. */
 static int tables_wait(struct imgfs *imgfs, struct err *err)
 {
 	const struct squash_super *super = &imgfs->disk.super;
-	int rc = imgfs_source_wait(imgfs_source(imgfs), super->inode_table,
-				   super->bytes_used - super->inode_table);
+	uint64_t end = imgfs->options.root_hash != NULL ? UINT64_MAX : super->bytes_used;
+	int rc = imgfs_source_wait(imgfs_source(imgfs), super->inode_table, end - super->inode_table);
 	return rc < 0 ? err_set(err, EIO, "the image does not arrive") : 0;
 }
 
@@ -136,10 +137,10 @@ int imgfs_open(int image_fd, const struct imgfs_options *options, struct imgfs *
 	if (imgfs_source_wait(imgfs_source(imgfs), 0, SQUASH_SUPER_SIZE) < 0)
 		return err_set(err, EIO, "the image does not arrive");
 	int rc = disk_open(&imgfs->disk, image_fd, &cache_limits, err);
-	if (rc == 0 && options->root_hash != NULL && disk_use_verity(&imgfs->disk, options->root_hash, err) < 0)
-		rc = err_set(err, EBADMSG, "the image does not fit its hash tree");
 	if (rc == 0)
 		rc = tables_wait(imgfs, err);
+	if (rc == 0 && options->root_hash != NULL && disk_use_verity(&imgfs->disk, options->root_hash, err) < 0)
+		rc = err_set(err, EBADMSG, "the image does not fit its hash tree");
 	if (rc == 0)
 		rc = tables_load(imgfs, err);
 	if (rc == 0)
