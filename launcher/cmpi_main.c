@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bcast/keep_msg.h"
 #include "common/cleanup.h"
 #include "common/exitcode.h"
 #include "common/log.h"
 #include "image/image_file.h"
 #include "launcher/cmpi_abi.h"
 #include "launcher/cmpi_image.h"
+#include "launcher/cmpi_node.h"
 #include "launcher/cmpi_optimize.h"
 #include "squash/squash.h"
 #include "version.h"
@@ -44,6 +46,8 @@ static const struct command {
 	 cmpi_image_index},
 	{"abi", "explain", "[OPTIONS] FILE", "whose MPI cmpirun --mpi would load, and why", 1, 16,
 	 cmpi_abi_explain},
+	{"node", "ls", "", "the images that this node keeps (cmpirun --keep-image)", 0, 0, cmpi_node_ls},
+	{"node", "rm", "DIGEST...", "stop keeping them; --all: any", 1, KEEP_IMAGES_MAX, cmpi_node_rm},
 	{"abi", "index", "FILE", "write FILE.abi, so that no plan reads the image any more", 1, 1,
 	 cmpi_abi_index},
 };

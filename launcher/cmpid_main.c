@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bcast/keep_holder.h"
 #include "common/exitcode.h"
 #include "common/log.h"
 #include "image/image_file.h"
@@ -29,6 +30,9 @@ int main(int argc, char **argv)
 	struct err err;
 	if (argc > 1 && strcmp(argv[1], "--version") == 0)
 		return puts("cmpid " CMPIRUN_VERSION) < 0;
+	/* Not for people: a daemon starts it (bcast/keep_holder.h). */
+	if (argc > 1 && strcmp(argv[1], "--keep-holder") == 0)
+		return keep_holder_run(KEEP_HOLDER_FD);
 	int rc = helpers_find(helpers, sizeof helpers, &err);
 	if (rc < 0)
 		return fail(&err);
