@@ -42,7 +42,7 @@ static const struct command {
 	int (*run)(char **argv);
 } commands[] = {
 	{"image", "info", "FILE", "what the image file is", 1, 1, image_info},
-	{"image", "index", "FILE", "hash it, so that every read of it is verified", 1, 1,
+	{"image", "index", "FILE", "hash it, so that every read of it is verified", 1, 3,
 	 cmpi_image_index},
 	{"abi", "explain", "[OPTIONS] FILE", "whose MPI cmpirun --mpi would load, and why", 1, 16,
 	 cmpi_abi_explain},

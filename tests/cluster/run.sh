@@ -31,4 +31,7 @@ exec 3>&1  # past the tests' logs
 # shellcheck source=tests/cluster/bcast.sh
 . "$here/bcast.sh"
 
+# shellcheck source=tests/cluster/early.sh
+. "$here/early.sh"
+
 run_tests "$@"
