@@ -36,6 +36,7 @@ static void pack_done(const struct bcast_done *done, struct buf *out)
 {
 	buf_add_u64(out, done->bytes);
 	buf_add(out, done->digest, sizeof done->digest);
+	buf_add_u32(out, done->kept);
 	buf_add_u64(out, done->init_ns);
 	buf_add_u64(out, done->exchange_ns);
 	buf_add_u64(out, done->land_ns);
@@ -54,6 +55,7 @@ void bcast_msg_pack(const struct bcast_msg *msg, struct buf *out)
 		buf_add_u32(&payload, msg->hello.node_count);
 		buf_add_str(&payload, msg->hello.image_path);
 		buf_add_u32(&payload, msg->hello.readers);
+		buf_add_u32(&payload, msg->hello.keep_s);
 		break;
 	case BCAST_MSG_SESSION:
 		pack_session(&msg->session, &payload);
@@ -111,6 +113,7 @@ static void parse_hello(struct cursor *cursor, struct bcast_hello *hello)
 	hello->readers = cursor_u32(cursor);
 	if (hello->readers > BCAST_READERS_MAX)
 		cursor->bad = true;
+	hello->keep_s = cursor_u32(cursor);
 }
 
 static void parse_session(struct cursor *cursor, struct bcast_session *session)
@@ -139,6 +142,8 @@ static void parse_done(struct cursor *cursor, struct bcast_done *done)
 {
 	done->bytes = cursor_u64(cursor);
 	parse_bytes(cursor, done->digest, sizeof done->digest);
+	done->kept = cursor_u32(cursor);
+	cursor->bad |= done->kept > 1;
 	done->init_ns = cursor_u64(cursor);
 	done->exchange_ns = cursor_u64(cursor);
 	done->land_ns = cursor_u64(cursor);

@@ -59,6 +59,7 @@ struct bcast_hello {
 	uint32_t node_count;
 	char image_path[PATH_MAX];  /* only that of rank 0 counts; "": no image is moved */
 	uint32_t readers;           /* likewise; nodes that read the image, 0: as many as suit it */
+	uint32_t keep_s;            /* likewise; how long the image is kept after its last use, 0: not */
 };
 
 struct bcast_session {
@@ -81,6 +82,7 @@ struct bcast_mountable {
 struct bcast_done {
 	uint64_t bytes;                     /* the image's size */
 	uint8_t digest[BCAST_DIGEST_SIZE];  /* of size and chunks' hashes (bcast/manifest.h) */
+	uint32_t kept;  /* 1: it has not moved; this node's holder has it (bcast/keep.h), image_fd nothing */
 	/* Durations on this node: MPI_Init; cards, plan and key; allocation of memory; reads of the
 	 * file (rank 0, inside transfer); from the first chunk to the last; the rest of the
 	 * verification. */

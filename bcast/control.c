@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 /* The largest HELLO: card, plan, path and their lengths. */
-enum { HELLO_MAX = BCAST_CARD_MAX + BCAST_PLAN_MAX + PATH_MAX + 64 };
+enum { HELLO_MAX = 8 + BCAST_CARD_MAX + BCAST_PLAN_MAX + PATH_MAX + 64 };
 
 /* Appends what there is; -EPIPE at the end of the stream. */
 static int read_some(int fd, struct buf *in, struct err *err)

@@ -16,13 +16,17 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "bcast/chunk.h"
 #include "bcast/control.h"
 #include "bcast/early.h"
 #include "bcast/exchange.h"
+#include "bcast/keep.h"
+#include "bcast/keep_session.h"
 #include "bcast/readers.h"
 #include "bcast/session.h"
 #include "bcast/sidecar_file.h"
@@ -34,7 +38,7 @@
 #include "common/exitcode.h"
 #include "common/log.h"
 
-enum { ABORT_GRACE_MS = 2000 };
+enum { ABORT_GRACE_MS = 2000, HOLDER_WAIT_MS = 3000 };
 
 struct daemon {
 	int fd, image_fd, arrival_fd;
@@ -48,6 +52,9 @@ struct daemon {
 	struct early early;
 	const char *base;            /* of the image file, for looks at the superblock */
 	uint64_t *order;             /* a reader's: the hot chunks */
+	uint8_t *hashes, *known;     /* with kept images: rank 0's; what no rank lacks */
+	struct manifest *manifest;   /* after the transfer */
+	bool has_new_sidecar;        /* rank 0's: the image had none that fits */
 	uint64_t bytes, started_ns;  /* arrived; when the transfer began */
 	struct bcast_done done;
 };
@@ -111,7 +118,13 @@ static void open_source(struct daemon *daemon, struct err *err)
 	transfer_choose(daemon->source.size, nodes, readers, &kind, &chunk_size);
 	if (sidecar_load(daemon->source.path, daemon->source.fd, &daemon->sidecar, NULL) == 0)
 		chunk_size = daemon->sidecar.chunk_size;
-	daemon->image = (struct exchange_image){daemon->source.size, chunk_size, readers};
+	daemon->has_new_sidecar = daemon->sidecar.chunk_size == 0;
+	daemon->image = (struct exchange_image){.size = daemon->source.size, .chunk_size = chunk_size,
+						.readers = readers, .keep_s = daemon->hello.keep_s,
+						.has_digest = !daemon->has_new_sidecar};
+	memcpy(daemon->image.digest, daemon->sidecar.digest, sizeof daemon->image.digest);
+	snprintf(daemon->image.name, sizeof daemon->image.name, "%.*s", KEEP_NAME_MAX - 1,
+		 daemon->source.path);
 }
 
 /* At the other readers; the sidecar there may be another one, or none. */
@@ -206,13 +219,75 @@ static void landed(void *context, const char *base)
 	daemon->base = base;
 }
 
+/* Collective: what need not travel, since all nodes keep it from an earlier run. */
+static int look_at_kept(struct daemon *daemon, bool *everywhere, struct err *err)
+{
+	struct chunk_layout layout;
+	*everywhere = false;
+	if (daemon->image.keep_s == 0 || !daemon->image.has_digest || daemon->image.size == 0)
+		return 0;
+	int rc = keep_session_ask(&daemon->session, daemon->image.digest, everywhere, err);
+	if (rc < 0 || *everywhere)
+		return rc;
+	if (chunk_layout_make(daemon->image.size, daemon->image.chunk_size, &layout, err) < 0) {
+		daemon->session.broken = true;
+		return -EINVAL;
+	}
+	return keep_session_delta(&daemon->session, &layout, daemon->sidecar.hashes, daemon->image_fd,
+				  &daemon->hashes, &daemon->known, err);
+}
+
+/* All that is known of the image now. */
+static int make_sidecar(const struct daemon *daemon, int fd, struct sidecar *sidecar, struct err *err)
+{
+	struct stat status;
+	if (fstat(fd, &status) < 0)
+		return err_errno(err, errno, "stat the image");
+	status.st_size = (off_t)daemon->image.size;
+	int rc = sidecar_init(&status, daemon->image.chunk_size, sidecar, err);
+	for (uint64_t i = 0; rc == 0 && i < sidecar->chunk_count; i++)
+		memcpy(sidecar->hashes + i * SIDECAR_HASH_SIZE, manifest_get(daemon->manifest, i),
+		       SIDECAR_HASH_SIZE);
+	if (rc == 0)
+		sidecar_set_digest(sidecar);
+	return rc;
+}
+
+/* For the next run.  Nothing depends on it: a failure is worth a word to who asks. */
+static void remember_image(struct daemon *daemon)
+{
+	AUTO_SIDECAR struct sidecar of_file = {0}, of_memory = {0};
+	struct err err = ERR_NONE;
+	if (daemon->manifest == NULL)
+		return;
+	if (daemon->session.rank == 0 && daemon->source.fd >= 0 && daemon->has_new_sidecar &&
+	    (make_sidecar(daemon, daemon->source.fd, &of_file, &err) < 0 ||
+	     sidecar_store(daemon->source.path, &of_file, &err) < 0))
+		log_debug("%s", err.text);
+	if (daemon->image.keep_s > 0 &&
+	    (make_sidecar(daemon, daemon->image_fd, &of_memory, &err) < 0 ||
+	     keep_put(daemon->image.name, daemon->image_fd, &of_memory, daemon->image.keep_s,
+		      HOLDER_WAIT_MS, &err) < 0))
+		log_note("the image is not kept on node %s: %s", daemon->session.node, err.text);
+}
+
 static int move_image(struct daemon *daemon, struct err *earlier, struct bcast_failed *failed)
 {
 	struct err err = ERR_NONE;
 	daemon->started_ns = clock_now_ns();
 	if (open_readers(daemon, earlier, &err) < 0)
 		return session_fail(&daemon->session, EXITCODE_NODE, &err, failed);
-	bool is_image = earlier->number != 0;
+	bool is_image = earlier->number != 0, everywhere;
+	if (look_at_kept(daemon, &everywhere, &err) < 0)
+		return session_fail(&daemon->session, EXITCODE_NODE, &err, failed);
+	if (everywhere) {
+		daemon->done.kept = 1;
+		daemon->done.bytes = daemon->image.size;
+		memcpy(daemon->done.digest, daemon->image.digest, sizeof daemon->done.digest);
+		sidecar_free(&daemon->sidecar);
+		free(take_ptr(&daemon->order));
+		return 0;
+	}
 	if (earlier->number == 0)
 		make_map(daemon, earlier);
 	bool has_map = daemon->arrival != NULL;
@@ -223,7 +298,9 @@ static int move_image(struct daemon *daemon, struct err *earlier, struct bcast_f
 		.chunk_size = daemon->image.chunk_size > 0 ? daemon->image.chunk_size : 1,
 		.source = daemon->source.fd >= 0 ? &daemon->source : NULL,
 		.fd = daemon->image_fd,
-		.hashes = daemon->sidecar.hashes,
+		.hashes = daemon->hashes != NULL ? daemon->hashes : daemon->sidecar.hashes,
+		.known = daemon->known,
+		.manifest = &daemon->manifest,
 		.order = daemon->order,
 		.order_count = daemon->order != NULL ? daemon->sidecar.hot_count : 0,
 		.earlier = *earlier,
@@ -241,6 +318,8 @@ static int move_image(struct daemon *daemon, struct err *earlier, struct bcast_f
 	arrival_free(&daemon->arrival);
 	sidecar_free(&daemon->sidecar);
 	free(take_ptr(&daemon->order));
+	free(take_ptr(&daemon->hashes));
+	free(take_ptr(&daemon->known));
 	return rc;
 }
 
@@ -259,15 +338,18 @@ static int run_session(struct daemon *daemon)
 	int rc = exchange(daemon, &failed);
 	if (rc == 0)
 		rc = move_image(daemon, &earlier, &failed);
-	source_close(&daemon->source);
-	close_fd(&daemon->image_fd);
 	close_fd(&daemon->arrival_fd);
 	if (rc < 0 && daemon->session.broken)
 		return fail_broken(daemon, &failed);
-	if (rc < 0)
+	if (rc < 0) {
 		rc = fail(daemon, &failed);
-	else
+	} else {
 		rc = tell_done(daemon) < 0 ? EXITCODE_INTERNAL : EXITCODE_OK;
+		remember_image(daemon);
+	}
+	manifest_free(&daemon->manifest);
+	source_close(&daemon->source);
+	close_fd(&daemon->image_fd);
 	daemon->session.watch = NULL;
 	close_fd(&daemon->fd);
 	session_close(&daemon->session);

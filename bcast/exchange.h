@@ -5,6 +5,7 @@
 #define BCAST_EXCHANGE_H
 
 #include "bcast/bcast_msg.h"
+#include "bcast/keep_msg.h"
 #include "bcast/session.h"
 
 /* What rank 0 tells of the image. */
@@ -12,6 +13,10 @@ struct exchange_image {
 	uint64_t size;        /* bytes; 0: there is none */
 	uint32_t chunk_size;  /* bytes */
 	int32_t readers;
+	uint32_t keep_s;      /* as in HELLO */
+	uint32_t has_digest;  /* rank 0 knows it beforehand: */
+	uint8_t digest[BCAST_DIGEST_SIZE];
+	char name[KEEP_NAME_MAX];  /* for whoever keeps it: the path on rank 0 */
 };
 
 struct exchange {

@@ -224,6 +224,8 @@ int transfer_run(struct session *session, const struct transfer *transfer,
 		landing_close(&work.landing);
 	if (rc == 0 && transfer->seal && transfer->fd >= 0)
 		landing_seal(transfer->fd);
+	if (rc == 0 && transfer->manifest != NULL)
+		*transfer->manifest = take_ptr(&work.manifest);
 	if (!session->broken)
 		manifest_free(&work.manifest);
 	return rc;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "bcast/bcast_msg.h"
+#include "bcast/manifest.h"
 #include "bcast/schedule.h"
 #include "bcast/session.h"
 #include "bcast/source.h"
@@ -40,6 +41,7 @@ struct transfer {
 	bool no_threads;          /* reading and hashing stop the network */
 	bool seal;                /* nobody can write to the landing file afterwards */
 	struct engine_result *result;  /* NULL, or kept up to date: what came damaged, who was slow */
+	struct manifest **manifest;  /* NULL, or what gets it after a success; the caller frees it */
 	/* Events, as in engine.h; landed: the file is mapped at `base` until the end. */
 	void (*landed)(void *context, const char *base);
 	void (*arrived)(void *context, uint64_t chunk);

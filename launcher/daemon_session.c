@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bcast/keep.h"
+#include "bcast/keep_holder.h"
 #include "common/arrival.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -274,9 +276,40 @@ void daemon_end_arrival(struct daemon *daemon)
 	arrival_free(&arrival);
 }
 
+/* Nothing has travelled: the image is where the last run has left it. */
+static int take_kept(struct daemon *daemon, const uint8_t *digest, struct err *err)
+{
+	int fd = -1;
+	int rc = keep_get(digest, &fd, NULL, err);
+	if (rc < 0)
+		return rc;
+	close_fd(&daemon->image_fd);
+	daemon->image_fd = fd;
+	return 0;
+}
+
+/* cmpi-bcast is about to hand the image over. */
+static void start_holder(const struct daemon *daemon)
+{
+	char program[PATH_MAX];
+	struct err err = ERR_NONE;
+	AUTO_FD int listen_fd = keep_listen(&err);
+	if (listen_fd == -EADDRINUSE)
+		return;
+	snprintf(program, sizeof program, "%s/cmpid", daemon->options->helpers);
+	if (listen_fd < 0 || keep_holder_start(program, listen_fd, &err) < 0)
+		log_note("the image is not kept on node %s: %s", daemon->card.node, err.text);
+}
+
 static void on_bcast_done(void *context, const struct bcast_done *done)
 {
 	struct daemon *daemon = context;
+	struct err err = ERR_NONE;
+	if (done->kept && take_kept(daemon, done->digest, &err) < 0)
+		return daemon_fail(daemon, EXITCODE_SETUP, "node %s: %s; start again", daemon->card.node,
+				   err.text);
+	if (daemon->plan.keep_s > 0 && !done->kept)
+		start_holder(daemon);
 	uint64_t *ns = daemon->timing.ns;
 	ns[TIMING_EXCHANGE] = done->init_ns + done->exchange_ns;
 	if (daemon_is_root(daemon))
@@ -380,6 +413,7 @@ static int start_bcast(struct daemon *daemon, int image_fd, struct err *err)
 		plan_pack(&daemon->plan, &plan);
 		hello.node_count = (uint32_t)daemon->plan.nodes.count;
 		hello.readers = daemon->plan.readers;
+		hello.keep_s = daemon->plan.keep_s;
 		snprintf(hello.image_path, sizeof hello.image_path, "%s", daemon->plan.image);
 	}
 	if (card.failed || plan.failed)

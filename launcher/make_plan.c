@@ -344,6 +344,7 @@ static int take_choices(struct making *making, struct plan *plan, struct err *er
 	plan->level = options->level;
 	plan->label = options->label;
 	plan->timeout_s = (uint32_t)options->timeout_s;
+	plan->keep_s = (uint32_t)options->keep_s;
 	plan->started_ns = making->started_ns;
 	plan->interactive = plan->ranks == 1 && plan->nodes.count == 1 && isatty(STDIN_FILENO);
 	int rc = name_job(plan, err);

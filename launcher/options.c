@@ -11,6 +11,8 @@
 
 #include "bcast/bcast_msg.h"
 
+enum { KEEP_DEFAULT_S = 3600 };
+
 enum option_id {
 	OPTION_NONE,
 	OPTION_RANKS,
@@ -30,6 +32,7 @@ enum option_id {
 	OPTION_READERS,
 	OPTION_PROFILE_RECORD,
 	OPTION_VERIFY,
+	OPTION_KEEP_IMAGE,
 	OPTION_BIND_TO,
 	OPTION_NO_HOME,
 	OPTION_NO_CWD,
@@ -93,8 +96,12 @@ const struct opt options_table[] = {
 	{OPTION_READERS, OPT_VALUE, "--readers", "auto|K",
 	 "How many nodes read the image file, a part of it each, and send it on. auto (the default): several "
 	 "where the file lies on several servers of a parallel file system, else one."},
+	{OPTION_KEEP_IMAGE, OPT_OPTIONAL, "--keep-image", "SECONDS",
+	 "Keep the image in every node's memory for the next run, until nobody has used it for so long "
+	 "(3600 s), or the workload manager ends what the job has left: srun with cgroups ends it with each "
+	 "step. A run whose nodes all keep the image moves nothing. See cmpi node ls, cmpi node rm."},
 	{OPTION_PROFILE_RECORD, OPT_VALUE, "--profile-record", "FILE",
-	 "Write to FILE what the first node reads of the image, in order, for cmpi image optimize."},
+	 "Write to FILE what the first node reads of the image, in order, for cmpi image index --profile."},
 	{OPTION_VERIFY, OPT_FLAG, "--verify", NULL,
 	 "Check each block of the image when it is read, against the hash tree that the image carries. "
 	 "Needs cmpi-imgfs, and starts the program only when all of the image is there."},
@@ -216,6 +223,9 @@ static int apply_value(struct options *o, const struct opt *option, const char *
 	case OPTION_RANKS: return opt_number(option, value, 1, 1 << 24, &o->ranks, err);
 	case OPTION_PER_NODE: return opt_number(option, value, 1, 1 << 16, &o->per_node, err);
 	case OPTION_TIMEOUT: return opt_number(option, value, 1, 1 << 30, &o->timeout_s, err);
+	case OPTION_KEEP_IMAGE:
+		o->keep_s = KEEP_DEFAULT_S;
+		return value ? opt_number(option, value, 1, 1 << 30, &o->keep_s, err) : 0;
 	case OPTION_HOST: o->hosts = value; return 0;
 	case OPTION_HOST_FILE: o->host_file = value; return 0;
 	case OPTION_IMAGE: o->image = value; return 0;

@@ -40,6 +40,7 @@ struct options {
 	long readers;               /* of the image file; 0: auto */
 	enum log_level level;
 	long timeout_s;                    /* 0: none */
+	long keep_s;                       /* 0: the image is not kept */
 	bool oversubscribe, label, dry_run;
 	bool verify;                       /* the image's blocks, when they are read */
 	bool no_home, no_cwd, no_tmp;

@@ -169,6 +169,7 @@ static void free_strings(char **strings)
 	X((plan)->label)                                                                           \
 	X((plan)->interactive)                                                                     \
 	X((plan)->work_dir_required)                                                               \
+	X((plan)->keep_s)                                                                          \
 	X((plan)->timeout_s)
 
 static void pack_supervisor(const struct plan *plan, struct buf *out)

@@ -50,6 +50,7 @@ struct plan {
 	enum log_level level;
 	bool label, interactive;
 	uint32_t timeout_s;          /* 0: none */
+	uint32_t keep_s;             /* 0: the image is not kept */
 	uint64_t started_ns;         /* CLOCK_REALTIME of cmpirun's start */
 
 	/* Where cmpirun listens (supervisor.h); port 0: nowhere. The key is a secret. */

@@ -6,7 +6,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # out, err, status: tests/lib.sh
 
-readonly SLOW=60mbit
+readonly SLOW_LINK=60mbit
 
 # json KEY: a number of the launch line in $err.
 launch_number() { grep '^{"ranks"' <<<"$err" | jq -r "$1"; }
@@ -18,7 +18,7 @@ want_less() { [[ $(bc <<<"$1 < $2") == 1 ]] || complain "$3: $1 is not less than
 readonly USR_DIGEST='cd /usr && find . -type f | LC_ALL=C sort | xargs -d "\n" sha256sum | sha256sum'
 
 test_early_start() {
-  need_cluster 4 "$SLOW"
+  need_cluster 4 "$SLOW_LINK"
   run job hydra 1 --mount fuse --timing=json --image "$IMAGES/debian.sqsh" true
   want_status 0
   want_less "$(launch_number .phases.mountable)" "$(launch_number .phases.broadcast)/2" 'mountable'
@@ -28,7 +28,7 @@ test_early_start() {
 }
 
 test_early_start_off() {
-  need_cluster 4 "$SLOW"
+  need_cluster 4 "$SLOW_LINK"
   run job hydra 1 --early-start off --mount fuse --timing=json --image "$IMAGES/debian.sqsh" true
   want_status 0
   want_equal "$(launch_number .phases.mountable)" null 'mountable'
@@ -39,7 +39,7 @@ test_early_start_off() {
 # Reads everything while it comes: each node must see the image's bytes, no zeros.
 test_early_reads_are_right() {
   local want
-  need_cluster 4 "$SLOW"
+  need_cluster 4 "$SLOW_LINK"
   want=$(user "$BIN/cmpirun" -n 1 --image "$IMAGES/debian.sqsh" sh -c "$USR_DIGEST") || complain 'one node'
   run job hydra 1 --image "$IMAGES/debian.sqsh" sh -c "$USR_DIGEST"
   want_status 0
@@ -50,7 +50,7 @@ test_early_reads_are_right() {
 
 # A rank that fails while the image still comes: its status is the job's, and nobody waits for the rest.
 test_early_rank_fails() {
-  need_cluster 4 "$SLOW"
+  need_cluster 4 "$SLOW_LINK"
   run job hydra 1 --image "$IMAGES/debian.sqsh" sh -c 'exit 7'
   want_status 7
   want_clean_nodes
@@ -58,7 +58,7 @@ test_early_rank_fails() {
 
 # A node dies while the image comes and ranks run: its name is said, readers do not hang.
 test_early_node_dies() {
-  need_cluster 4 "$SLOW"
+  need_cluster 4 "$SLOW_LINK"
   start_job hydra 1 --image "$IMAGES/debian.sqsh" sh -c "echo here; $USR_DIGEST; sleep 60"
   await_lines 1 here
   vnodes kill node3
@@ -67,4 +67,61 @@ test_early_node_dies() {
   [[ $status != 0 ]] || complain 'a job that lost a node ended well'
   want_err_like 'node3'
   want_clean_nodes 10
+}
+
+# received NODE: bytes that its link has brought so far.
+received() { on "$1" cat /sys/class/net/eth0/statistics/rx_bytes; }
+
+# forget_images: on all nodes, so that nothing is left.
+forget_images() {
+  local node
+  for node in $(live_nodes); do
+    vnodes exec "$node" --user "$CMPIRUN_TEST_USER" --cwd / -- "${prefix_bin:-$BIN}/cmpi" node rm --all
+  done
+}
+
+kept_on() { vnodes exec "$1" --user "$CMPIRUN_TEST_USER" --cwd / -- "${prefix_bin:-$BIN}/cmpi" node ls; }
+
+# keep_run IMAGE: a run that keeps the image; in $moved the bytes that node2 received meanwhile.
+keep_run() {
+  local before
+  before=$(received node2)
+  run job hydra 1 --keep-image --timing=json --image "$1" sh -c "$USR_DIGEST"
+  moved=$(($(received node2) - before))
+  want_status 0
+  want_equal "$(sort -u <<<"$out" | wc -l)" 1 'different contents'
+}
+
+# The second run moves no byte of the image, sees the same, and nothing is left once it is forgotten.
+test_kept_image_is_not_moved() {
+  local image=$WORK/kept.sqsh first
+  need_cluster 4 "$SLOW_LINK"
+  install -m 644 -o "$CMPIRUN_TEST_USER" "$IMAGES/debian.sqsh" "$image"
+  keep_run "$image"
+  first=$out
+  want_less 20000000 "$moved" 'bytes of the first run'
+  want_equal "$(kept_on node3 | wc -l)" 1 'images kept on node3'
+  keep_run "$image"
+  want_less "$moved" 4000000 'bytes of the second run'
+  want_equal "$out" "$first" 'what the second run read'
+  note "the second run: $(launch_number .total) s to the last exec, $moved bytes on node2's link"
+  forget_images
+  want_clean_nodes
+}
+
+# An image that was rebuilt: only what is new of it moves.
+test_kept_image_that_changed() {
+  local image=$WORK/changed.sqsh first
+  need_cluster 4 "$SLOW_LINK"
+  install -m 644 -o "$CMPIRUN_TEST_USER" "$IMAGES/debian.sqsh" "$image"
+  keep_run "$image"
+  first=$out
+  head -c 3000000 /dev/urandom >>"$image"
+  vnodes exec node1 --user "$CMPIRUN_TEST_USER" --cwd / -- "${prefix_bin:-$BIN}/cmpi" image index "$image"
+  keep_run "$image"
+  want_less "$moved" 12000000 'bytes of the second run'
+  want_equal "$out" "$first" 'what the second run read'
+  want_equal "$(kept_on node3 | wc -l)" 1 'images kept on node3'
+  forget_images
+  want_clean_nodes
 }

@@ -47,13 +47,14 @@ static void test_hello(void **state)
 	(void)state;
 	AUTO_BUF struct buf bytes = {0};
 	struct bcast_msg msg = {.type = BCAST_MSG_HELLO,
-				.hello = {blob("card"), blob("the plan"), 17, "/images/a.sqsh", 3}};
+				.hello = {blob("card"), blob("the plan"), 17, "/images/a.sqsh", 3, 60}};
 	struct bcast_msg got = there_and_back(&msg, &bytes);
 	assert_blob(&got.hello.card, "card");
 	assert_blob(&got.hello.plan, "the plan");
 	assert_int_equal(got.hello.node_count, 17);
 	assert_int_equal(got.hello.readers, 3);
 	assert_string_equal(got.hello.image_path, "/images/a.sqsh");
+	assert_int_equal(got.hello.keep_s, 60);
 }
 
 static void test_session(void **state)
@@ -95,7 +96,7 @@ static void test_progress_done_failed(void **state)
 	assert_int_equal(got.progress.total, 2);
 
 	msg = (struct bcast_msg){.type = BCAST_MSG_DONE,
-				 .done = {.bytes = 9, .digest = {1, 2}, .init_ns = 3, .verify_ns = 8}};
+				 .done = {.bytes = 9, .digest = {1, 2}, .kept = 1, .init_ns = 3, .verify_ns = 8}};
 	got = there_and_back(&msg, &more);
 	assert_memory_equal(&got.done, &msg.done, sizeof got.done);
 
