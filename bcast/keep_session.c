@@ -4,8 +4,8 @@
  * In: the digest or the hashes of the image.  Out: nothing needs to travel, or which chunks need not.
  *
  * Only chunks at the same place count: an image that was rebuilt shifts what lies behind the first change
- * of length, and then everything behind it travels.  A chunk that is taken over is hashed again: the holder's
- * word is not believed.
+ * of length, and then everything behind it travels.  A kept image of another chunk size is hashed anew.  A
+ * chunk that is taken over is hashed in any case: the holder's word is not believed.
  */
 #include "bcast/keep_session.h"
 
@@ -72,12 +72,11 @@ static void take_from(const struct chunk_layout *layout, const struct keep_image
 	AUTO_FREE char *bytes = malloc(layout->chunk_size);
 	if (bytes == NULL || keep_get(image->digest, &from, &old, NULL) < 0)
 		return;
-	uint64_t count = old.chunk_count < layout->count ? old.chunk_count : layout->count;
-	if (old.chunk_size != layout->chunk_size)
-		count = 0;
-	for (uint64_t i = 0; i < count; i++) {
+	bool has_hashes = old.chunk_size == layout->chunk_size;
+	for (uint64_t i = 0; i < layout->count && chunk_prefix(layout, i + 1) <= old.size; i++) {
 		const uint8_t *want = hashes + i * MANIFEST_HASH_SIZE;
-		if (!known[i] && memcmp(old.hashes + i * MANIFEST_HASH_SIZE, want, MANIFEST_HASH_SIZE) == 0)
+		if (!known[i] && (!has_hashes || memcmp(old.hashes + i * MANIFEST_HASH_SIZE, want,
+							MANIFEST_HASH_SIZE) == 0))
 			known[i] = copy_chunk(layout, i, want, from, to, bytes);
 	}
 	sidecar_free(&old);
