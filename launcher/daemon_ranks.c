@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/exitcode.h"
 #include "common/log.h"
+#include "launcher/singleton.h"
 
 enum { RANK_PMI_FD = 3 };
 
@@ -317,6 +318,7 @@ int daemon_spawn_ranks(struct daemon *daemon, struct err *err)
 
 void daemon_free_ranks(struct daemon *daemon)
 {
+	loop_remove_timer(daemon->loop, &daemon->guard_timer);
 	stdin_pump_free(&daemon->stdin_pump);
 	output_free(&daemon->output);
 }
@@ -339,17 +341,59 @@ static void on_attached(void *context, const struct init_attached *attached)
 	daemon_learn(daemon, FACT_ATTACHED);
 }
 
+/* -- ranks that run alone ----------------------------------------------- */
+
+static void watch_singletons(struct daemon *daemon);
+
+/* Of ranks that have not said a word to our PMI servers; most jobs have none by the first look.  Only what two
+ * looks have seen counts: a rank may be just about to speak. */
+static void on_guard(void *context)
+{
+	struct daemon *daemon = context;
+	char library[SINGLETON_NAME_MAX];
+	daemon->guard_timer = 0;
+	for (uint32_t i = 0; i < daemon->local_ranks && !daemon_knows(daemon, FACT_ENDING); i++) {
+		struct daemon_rank *rank = &daemon->ranks[i];
+		if (rank->has_connected || rank->has_ended || rank->pid == 0 ||
+		    !singleton_is(rank->pid, library))
+			continue;
+		if (!rank->looks_alone) {
+			rank->looks_alone = true;
+			continue;
+		}
+		return daemon_fail(daemon, EXITCODE_SETUP,
+				   "rank %u on node %s runs alone: its %s has started without cmpirun's process "
+				   "management, so each rank would be a world of 1 instead of %u; does the program change "
+				   "its PMI*, PMIX* or OMPI_MCA* variables, or is its MPI built without PMI and PMIx?",
+				   daemon->first_rank + i, daemon->card.node, library, daemon->plan.ranks);
+	}
+	watch_singletons(daemon);
+}
+
+static void watch_singletons(struct daemon *daemon)
+{
+	/* Seconds between looks: MPI_Init comes at once, or after the program has read its input. */
+	static const uint64_t pauses_ms[] = {700, 1300, 3000, 5000, 20000, 60000};
+	if (daemon->plan.ranks > 1 && daemon->guard_looks < sizeof pauses_ms / sizeof *pauses_ms)
+		loop_add_timer(daemon->loop, pauses_ms[daemon->guard_looks++] * NS_PER_MS, on_guard, daemon,
+			       &daemon->guard_timer, NULL);
+}
+
 static void on_spawned(void *context, uint32_t rank, pid_t pid)
 {
 	struct daemon *daemon = context;
+	struct daemon_rank *state = rank_of(daemon, rank);
 	struct err err;
 	log_debug("rank %u is process %d", rank, (int)pid);
+	if (state != NULL)
+		state->pid = pid;
 	daemon->execed++;
 	if (!daemon_knows(daemon, FACT_ENDING) && ask_for_ranks(daemon, &err) < 0)
 		daemon_fail(daemon, EXITCODE_SETUP, "node %s: cannot start the ranks: %s",
 			    daemon->card.node, err.text);
 	if (daemon->execed < daemon->local_ranks)
 		return;
+	watch_singletons(daemon);
 	daemon->timing.ns[TIMING_EXEC] = clock_now_ns() - daemon->go_ns;
 	timing_close(&daemon->timing);
 	uint64_t now_ns = clock_realtime_ns();

@@ -47,6 +47,7 @@ static const struct {
 	{MPI_FAMILY_OPEN_MPI, "libmpi_usempi*", MPI_ROLE_OTHER},
 	{MPI_FAMILY_OPEN_MPI, "libmpi_cxx", MPI_ROLE_OTHER},
 	{MPI_FAMILY_OPEN_MPI, "libmpi_java", MPI_ROLE_OTHER},
+	{MPI_FAMILY_OPEN_MPI, "libopen_mpi", MPI_ROLE_OTHER},  /* of 6: what libmpi.so.40 stands on */
 	{MPI_FAMILY_OPEN_MPI, "liboshmem", MPI_ROLE_OTHER},
 	{MPI_FAMILY_OPEN_MPI, "libompitrace", MPI_ROLE_INTERNAL},
 	{MPI_FAMILY_OPEN_MPI, "libopen-pal", MPI_ROLE_INTERNAL},

@@ -173,6 +173,14 @@ test_mpi_abort() {
   run cmpirun -n 3 --image "$IMAGES/trixie-openmpi.sqsh" mpi_hello --abort 7@1 --sleep 20
   want_status 7; want_err_like 'rank 1'; want_clean
 }
+test_ranks_that_run_alone_are_noticed() {
+  # shellcheck disable=SC2016  # in the container
+  local image alone='for v in $(env | grep -oE "^(PMI|JSM)[^=]*"); do unset $v; done; mpi_hello --sleep 30; echo'
+  for image in bookworm-mpich trixie-mpich bookworm-openmpi trixie-openmpi; do
+    limit=25 run cmpirun -n 2 --image "$IMAGES/$image.sqsh" sh -c "$alone"
+    want_status 123; want_err_like 'runs alone: its libmpi'; want_clean
+  done
+}
 test_mpi_rank_exits() {
   run cmpirun -n 3 --image "$IMAGES/trixie-mpich.sqsh" mpi_hello --exit 3@1 --sleep 20
   want_status 3; want_err_like 'rank 1'; want_clean
