@@ -14,10 +14,11 @@
 #include "mpi-abi/decide.h"
 #include "mpi-abi/index_cache.h"
 
-enum { OPTION_JSON = 1, OPTION_MPI, OPTION_MPI_PATH, OPTION_HOST_ROOT };
+enum { OPTION_JSON = 1, OPTION_LINE, OPTION_MPI, OPTION_MPI_PATH, OPTION_HOST_ROOT };
 
 static const struct opt options[] = {
 	{OPTION_JSON, OPT_FLAG, "--json", NULL, "As JSON."},
+	{OPTION_LINE, OPT_VALUE, "--line", "TEXT", "What the dynamic linker said: which bind is it about?"},
 	{OPTION_MPI, OPT_VALUE, "--mpi", "auto|host|fabric", "What is asked for. Default: host."},
 	{OPTION_MPI_PATH, OPT_VALUE, "--mpi-path", "DIR", "Look for the host's MPI there."},
 	{OPTION_HOST_ROOT, OPT_VALUE, "--host-root", "DIR", "This tree stands in for the host."},
@@ -35,38 +36,45 @@ static int fail(int exit_code, const struct err *err)
 	return exit_code;
 }
 
-static int apply(const struct opt *option, const char *value, struct abi_request *request, bool *json,
+/* What `abi explain` was asked. */
+struct question {
+	struct abi_request request;
+	bool json;
+	const char *file, *line;
+};
+
+static int apply(const struct opt *option, const char *value, struct question *question,
 		 struct err *err)
 {
 	switch (option->id) {
-	case OPTION_JSON: *json = true; return 0;
-	case OPTION_MPI_PATH: request->mpi_path = value; return 0;
-	case OPTION_HOST_ROOT: request->host_root = value; return 0;
+	case OPTION_JSON: question->json = true; return 0;
+	case OPTION_LINE: question->line = value; return 0;
+	case OPTION_MPI_PATH: question->request.mpi_path = value; return 0;
+	case OPTION_HOST_ROOT: question->request.host_root = value; return 0;
 	default: break;
 	}
 	for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
 		if (strcmp(wishes[i].word, value) != 0)
 			continue;
-		request->wish = wishes[i].wish;
+		question->request.wish = wishes[i].wish;
 		return 0;
 	}
 	return err_set(err, EINVAL, "--mpi: \"%s\" is none of host, fabric, auto", value);
 }
 
-static int parse(char **argv, struct abi_request *request, bool *json, const char **file,
-		 struct err *err)
+static int parse(char **argv, struct question *question, struct err *err)
 {
 	struct opt_parser parser = {.table = options, .argv = argv};
 	const struct opt *option;
 	const char *value;
 	int rc;
 	while ((rc = opt_next(&parser, &option, &value, err)) > 0)
-		if ((rc = apply(option, value, request, json, err)) < 0)
+		if ((rc = apply(option, value, question, err)) < 0)
 			return rc;
 	if (rc < 0)
 		return rc;
-	*file = argv[parser.index];
-	if (*file == NULL || argv[parser.index + 1] != NULL)
+	question->file = argv[parser.index];
+	if (question->file == NULL || argv[parser.index + 1] != NULL)
 		return err_set(err, EINVAL, "abi explain: one image is wanted behind the options");
 	return 0;
 }
@@ -80,29 +88,38 @@ static int get_index(const char *file, struct image_index **index, struct err *e
 	return rc < 0 ? rc : index_cache_get(&image, file, cache_dir, index, &origin, err);
 }
 
-int cmpi_abi_explain(char **argv)
+static void answer(const struct question *question, const struct abi_decision *decision)
 {
 	AUTO_BUF struct buf text = {0};
-	struct abi_request request = {.search_path = getenv("PATH"), .library_path = getenv("LD_LIBRARY_PATH")};
-	struct image_index *index = NULL;
-	struct abi_decision *decision = NULL;
-	const char *file = NULL;
-	bool json = false;
-	struct err err;
-	if (parse(argv, &request, &json, &file, &err) < 0)
-		return fail(EXITCODE_USAGE, &err);
-	int rc = get_index(file, &index, &err);
-	request.index = index;
-	if (rc == 0)
-		rc = abi_decide(&request, &decision, &err);
-	image_index_free(&index);
-	if (rc < 0)
-		return fail(EXITCODE_IMAGE, &err);
-	if (json)
+	if (question->line != NULL && !abi_decision_explain_line(decision, question->line, &text))
+		buf_printf(&text, "nothing that was decided has a part in that");
+	if (question->line != NULL)
+		buf_add_u8(&text, '\n');
+	else if (question->json)
 		abi_decision_print_json(decision, &text);
 	else
 		abi_decision_print(decision, true, &text);
 	printf("%.*s", (int)text.len, text.data ? text.data : "");
+}
+
+int cmpi_abi_explain(char **argv)
+{
+	struct question question = {.request = {.search_path = getenv("PATH"),
+						.library_path = getenv("LD_LIBRARY_PATH"),
+						.environment = (const char *const *)environ}};
+	struct image_index *index = NULL;
+	struct abi_decision *decision = NULL;
+	struct err err;
+	if (parse(argv, &question, &err) < 0)
+		return fail(EXITCODE_USAGE, &err);
+	int rc = get_index(question.file, &index, &err);
+	question.request.index = index;
+	if (rc == 0)
+		rc = abi_decide(&question.request, &decision, &err);
+	image_index_free(&index);
+	if (rc < 0)
+		return fail(EXITCODE_IMAGE, &err);
+	answer(&question, decision);
 	int status = decision->verdict == ABI_REFUSE ? EXITCODE_SETUP : EXITCODE_OK;
 	abi_decision_free(&decision);
 	return status;

@@ -295,6 +295,7 @@ static int swap_mpi(struct making *making, struct plan *plan, struct err *err)
 		.index = index,
 		.mpi_path = making->options->mpi_path,
 		.search_path = rank_env_get(making->environment, "PATH"),
+		.environment = (const char *const *)making->environment,
 		.library_path = rank_env_get(making->environment, "LD_LIBRARY_PATH"),
 		.rank_library_path = rank_env_get(plan->environment, "LD_LIBRARY_PATH"),
 	};

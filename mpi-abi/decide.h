@@ -121,6 +121,7 @@ struct abi_request {
 	const struct image_index *index; /* of the image */
 	const char *mpi_path;            /* --mpi-path: a prefix, a directory or a library; NULL: search */
 	const char *search_path;         /* the user's PATH; NULL: the usual directories */
+	const char *const *environment;  /* all of the user's, for what modules set; NULL: none */
 	const char *library_path;        /* the user's LD_LIBRARY_PATH; NULL: none */
 	const char *rank_library_path;   /* LD_LIBRARY_PATH that the ranks will have; NULL: none */
 	const char *host_root;           /* a directory that stands in for the host; NULL: "/" */

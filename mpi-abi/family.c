@@ -160,6 +160,14 @@ enum mpi_family mpi_family_of(const struct elf *elf, const char *soname)
 	enum mpi_family family = family_by_symbols(elf, &is_mpi);
 	if (family != MPI_FAMILY_NONE && mpi_role_of_name(family, soname) != MPI_ROLE_NONE)
 		return family;
+	/* Open MPI 6 keeps its entrails in a library of their own. */
+	for (size_t i = 0; is_mpi && i < elf->needed_count; i++) {
+		family = mpi_family_of_name(elf->needed[i]);
+		enum mpi_role role = mpi_role_of_name(family, elf->needed[i]);
+		if ((role == MPI_ROLE_INTERNAL || strncmp(elf->needed[i], "libopen_mpi.so", 14) == 0) &&
+		    mpi_role_of_name(family, soname) != MPI_ROLE_NONE)
+			return family;
+	}
 	if (is_mpi)  /* it is an MPI, of a kind nobody here knows */
 		return MPI_FAMILY_NONE;
 	for (size_t i = 0; i < elf->needed_count; i++) {

@@ -230,8 +230,8 @@ static int refuse_no_host_mpi(struct deciding *deciding)
 				       "there is no MPI library in %s", where);
 	return deciding_refuse(deciding, ABI_REASON_NO_HOST_MPI,
 			       RUN_CONTAINER_MPI "; or load the host's module, or name it by --mpi-path",
-			       "the host has no %s: none in PATH, LD_LIBRARY_PATH, ld.so.cache or the "
-			       "library directories", family);
+			       "the host has no %s: none in PATH, the variables of modules, LD_LIBRARY_PATH, "
+			       "ld.so.cache or the library directories", family);
 }
 
 /* The SONAMEs of the family that the image's programs may ask for, and their host names. */
@@ -265,6 +265,7 @@ int gate_host(struct deciding *deciding)
 		.machine = deciding->machine,
 		.mpi_path = deciding->request->mpi_path,
 		.search_path = deciding->request->search_path,
+		.environment = deciding->request->environment,
 	};
 	int rc = host_mpi_find(deciding->host, &search, &deciding->mpi, deciding->err);
 	if (rc == -ENOENT)

@@ -53,6 +53,8 @@ struct host_search {
 	unsigned machine;
 	const char *mpi_path;      /* NULL: search */
 	const char *search_path;   /* PATH, or NULL */
+	const char *const *environment;  /* NAME=VALUE… of the caller, NULL-terminated; or NULL: modules
+	                                    and installers say there where their MPI is */
 };
 
 /* The host's MPI of that family.  -ENOENT without err when there is none; then

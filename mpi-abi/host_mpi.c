@@ -2,8 +2,8 @@
  * host_mpi.c - where is the host's MPI? (host.h)
  *
  * Flow: places in the order of the user's will: --mpi-path; the MPI whose mpicc or
- * mpiexec comes first in PATH; LD_LIBRARY_PATH; the linker's cache; default
- * directories and those of distributions.  In each, files named like an MPI's C
+ * mpiexec comes first in PATH; what modules set (a table of variables, PKG_CONFIG_PATH);
+ * LD_LIBRARY_PATH; the linker's cache; default directories and those of distributions.  In each, files named like an MPI's C
  * library are read; their symbols say the family.
  *
  * Invariant: the first library of the wanted family and generation wins; without
@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "mpi-abi/host_private.h"
+#include "mpi-abi/search_path.h"
 
 /* Below the prefix of an installation. */
 static const char *const prefix_dirs[] = {
@@ -42,6 +43,12 @@ static const struct {
 	{MPI_FAMILY_MPICH, "mpichversion"},
 	{MPI_FAMILY_OPEN_MPI, "mpicc.openmpi"},
 	{MPI_FAMILY_OPEN_MPI, "ompi_info"},
+};
+
+/* The prefix of an installation, as environment modules and vendors' scripts set it. */
+static const char *const prefix_variables[] = {
+	"CRAY_MPICH_DIR", "MPICH_DIR", "I_MPI_ROOT", "MPI_HOME", "MPI_ROOT", "OPAL_PREFIX", "MPIDIR",
+	"EBROOTOPENMPI", "EBROOTMPICH", "EBROOTIMPI", "OPENMPI_DIR", "MVAPICH2_DIR",
 };
 
 struct finder {
@@ -154,6 +161,50 @@ static int look_by_programs(struct finder *finder, struct err *err)
 	return rc;
 }
 
+/* The value of the variable in an entry NAME=VALUE, if it is that one. */
+static const char *value_of(const char *entry, const char *name)
+{
+	size_t len = strlen(name);
+	return strncmp(entry, name, len) == 0 && entry[len] == '=' ? entry + len + 1 : NULL;
+}
+
+static int look_by_variables(struct finder *finder, struct err *err)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < sizeof prefix_variables / sizeof *prefix_variables; i++) {
+		const char *const *entry = finder->search->environment;
+		for (; rc == 0 && entry && *entry; entry++) {
+			const char *prefix = value_of(*entry, prefix_variables[i]);
+			if (!prefix || prefix[0] != '/')
+				continue;
+			finder->found_by = prefix_variables[i];
+			rc = look_in_prefix(finder, prefix, err);
+		}
+	}
+	return rc;
+}
+
+/* A description in LIB/pkgconfig says that there is a library in LIB. */
+static int look_by_pkg_config(struct finder *finder, struct err *err)
+{
+	static const char end[] = "/pkgconfig";
+	const char *const *entry = finder->search->environment;
+	char dir[PATH_MAX];
+	int rc = 0;
+	for (; rc == 0 && entry && *entry; entry++) {
+		const char *list = value_of(*entry, "PKG_CONFIG_PATH");
+		finder->found_by = "PKG_CONFIG_PATH";
+		while (rc == 0 && search_path_next(&list, NULL, dir, sizeof dir)) {
+			size_t len = strlen(dir);
+			if (len < sizeof end || strcmp(dir + len - (sizeof end - 1), end) != 0)
+				continue;
+			dir[len - (sizeof end - 1)] = '\0';
+			rc = look_in_dir(finder, dir, err);
+		}
+	}
+	return rc;
+}
+
 static int look_by_library_path(struct finder *finder, struct err *err)
 {
 	char dir[PATH_MAX];
@@ -198,6 +249,10 @@ static int look_everywhere(struct finder *finder, struct err *err)
 		return rc < 0 ? rc : look_in_prefix(finder, path, err);
 	}
 	int rc = look_by_programs(finder, err);
+	if (rc == 0)
+		rc = look_by_variables(finder, err);
+	if (rc == 0)
+		rc = look_by_pkg_config(finder, err);
 	if (rc == 0)
 		rc = look_by_library_path(finder, err);
 	if (rc == 0)

@@ -61,6 +61,9 @@ declare -rA EXPECTED=(
   [forky-mpich:auto]=swap               [forky-openmpi:auto]=own
 )
 
+# Its own MPI does not come up over these nodes, with or without us: what it says then.
+declare -rA OWN_FAILS=([forky-openmpi]='Unable to find reachable pairing between local and remote interfaces')
+
 # The version of this machine's library, as a pattern.
 host_version() {
   case $1 in
@@ -99,7 +102,13 @@ cell() {
       word="no: ${expected%% *}"
       return ;;
   esac
-  if [[ $status == 124 && $language != C && $mpi == mpich && ! $version =~ (4\\.2|4\\.3|5\\.) ]]; then
+  if [[ $expected == own && -n ${OWN_FAILS[$image]-} ]]; then
+    [[ $status != 0 ]] || complain 'it works now: take it out of OWN_FAILS'
+    want_err_like "${OWN_FAILS[$image]}"
+    word='own MPI fails by itself'
+    return
+  fi
+  if [[ $status == 124 && $language != C && $mpi == mpich && ! $version =~ (4\\.2|4\\.3) ]]; then
     word+=' (hung in Finalize)'
   else
     want_status 0
@@ -164,6 +173,7 @@ print_hosts() {
   done
 }
 
+main() {
 what=${1:-full}
 case $what in
   quick) images=(bullseye-openmpi bullseye-mpich) modes=(host fabric) ;;
@@ -175,7 +185,9 @@ if [[ $what == hosts ]]; then print_hosts; exit; fi
 define_cells
 vnodes up 2 >/dev/null
 "$CLUSTER_SCRIPTS/sshd" up --user "$CMPIRUN_TEST_USER" >/dev/null
-shift
+[[ $# == 0 ]] || shift
 run_tests "$@"; result=$?
 print_table
 exit "$result"
+}
+main "$@"  # all of the script has been read by now, so it may be edited while it runs

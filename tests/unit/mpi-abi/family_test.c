@@ -58,6 +58,7 @@ static void by_symbols(void **state)
 	assert_int_equal(of("libmpi_cxx.so.40", "libmpi.so.40", "_ZN3MPI", NULL), MPI_FAMILY_OPEN_MPI);
 	assert_int_equal(of("libmpicxx.so.12", "libmpi.so.12", NULL, NULL), MPI_FAMILY_MPICH);
 	assert_int_equal(of("libmpi.so.40", NULL, NULL, NULL), MPI_FAMILY_NONE);
+	assert_int_equal(of("libmpi.so.40", "libopen_mpi.so.40", "MPI_Init", "MPI_Send"), MPI_FAMILY_OPEN_MPI);
 	assert_int_equal(of("libmpi_abi.so.1", NULL, NULL, NULL), MPI_FAMILY_STANDARD);
 	assert_int_equal(of("libtool.so.1", "libmpi.so.12", "MPI_Send", NULL), MPI_FAMILY_NONE);
 }

@@ -61,8 +61,36 @@ static void generations(void **state)
 	look(MPI_FAMILY_OPEN_MPI, 20, NULL, "", 0, "/usr/lib64/libmpi.so.20", NULL);
 }
 
+static void modules(void **state)
+{
+	(void)state;
+	struct err err = ERR_NONE;
+	struct host *host = NULL;
+	AUTO_HOST_MPI struct host_mpi mpi = {0};
+	const char *const by_variable[] = {"I_MPI_ROOT=relative", "XI_MPI_ROOT=/opt/none", "I_MPI_ROOT=/opt/intel", NULL};
+	const char *const by_pc[] = {"PKG_CONFIG_PATH=/opt/none/pkgconfig:/opt/odd:/opt/pc/lib/pkgconfig", NULL};
+	fake_libc("host", 0);
+	fake_library("host", "libmpich.so.12", FAKE_MPICH, FAKE_HOST_LIBC);
+	fake_run("mkdir -p host/opt/intel/lib/release host/opt/pc/lib host/opt/odd;"
+		 "cp host/usr/lib64/libmpich.so.12 host/opt/intel/lib/release/libmpi.so.12;"
+		 "cp host/usr/lib64/libmpich.so.12 host/opt/pc/lib/libmpi.so.12;"
+		 "cp host/usr/lib64/libmpich.so.12 host/opt/odd/libmpi.so.12");
+	assert_int_equal(host_open("host", NULL, &host, &err), 0);
+	struct host_search search = {.family = MPI_FAMILY_MPICH, .generation = 12, .machine = elf_machine_here(),
+				     .environment = by_variable};
+	assert_int_equal(host_mpi_find(host, &search, &mpi, &err), 0);
+	assert_string_equal(mpi.path, "/opt/intel/lib/release/libmpi.so.12");
+	assert_string_equal(mpi.found_by, "I_MPI_ROOT");
+	host_mpi_free(&mpi);
+	search.environment = by_pc;
+	assert_int_equal(host_mpi_find(host, &search, &mpi, &err), 0);
+	assert_string_equal(mpi.path, "/opt/pc/lib/libmpi.so.12");
+	host_free(&host);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(places), cmocka_unit_test(generations)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(places), cmocka_unit_test(generations),
+					   cmocka_unit_test(modules)};
 	return cmocka_run_group_tests(tests, fake_setup, fake_teardown);
 }
