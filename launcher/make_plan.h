@@ -26,7 +26,7 @@ struct making {
 	int exit_code;                  /* when it failed: of common/exitcode.h */
 };
 
-/* Reads, changes nothing.  -errno with making->exit_code set. */
+/* Reads; writes nothing but the user's cache of image indexes.  -errno with making->exit_code set. */
 int make_plan(struct making *making, struct plan *plan, struct err *err);
 void making_free(struct making *making);
 
