@@ -13,7 +13,7 @@ static enum index_origin got(void)
 {
 	struct err err = ERR_NONE;
 	struct image_index *index = NULL;
-	enum index_origin origin;
+	enum index_origin origin = INDEX_MADE;
 	AUTO_IMAGE_FILE struct image_file image = {.fd = -1};
 	if (image_file_open("image.sqsh", &image, &err) < 0 ||
 	    index_cache_get(&image, "image.sqsh", "cache/a/b", &index, &origin, &err) < 0)
