@@ -4,12 +4,12 @@
  * Some dozen candidates are tried; that needs no square roots, and takes bounds and stripes as they
  * come.
  *
- * With k readers a stream has a k-th of the chunks, and each rank serves k streams in turn: a step
- * of one stream then takes k times as long as with one, and everything else stays.  The chunks of a
- * two-tree of one reader alternate between two trees likewise, which is the factor of two in d.
+ * With k readers a stream has a k-th of the chunks, and each rank serves k streams at a time: a step
+ * of one stream then takes k times as long as with one, and everything else stays.
  */
 #include "bcast/model.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -47,14 +47,12 @@ double model_seconds(const struct model_question *question, enum schedule_kind k
 	double size = (double)question->size;
 	double chunk = size < chunk_size ? size : chunk_size;
 	double chunks = (double)(question->size / chunk_size + (question->size % chunk_size != 0));
-	/* The last rank has a chunk depth steps after the root; one of them is the root's own. */
-	int steps = schedule_depth(&shape) > 0 ? schedule_depth(&shape) - 1 : 0;
-	if (kind == SCHEDULE_TWO_TREE)
-		steps *= 2;
-	steps *= question->readers;
 	if (question->ranks == 1)
 		return 0;
-	return size / link->bandwidth + chunks * link->latency +
+	/* The root is done with the last chunk after S/B; then it has to go down from level to level. */
+	int steps = 2 * (schedule_depth(&shape) - 1) * question->readers;
+	double share = kind == SCHEDULE_TWO_TREE && question->ranks > 2 ? MODEL_TWO_TREE_SHARE : 1;
+	return share * size / link->bandwidth + chunks * link->latency +
 	       steps * (chunk / link->bandwidth + link->latency);
 }
 
@@ -73,12 +71,12 @@ void model_choose(const struct model_question *question, struct model_choice *ch
 {
 	uint64_t stripe = usable_stripe(question->stripe);
 	uint32_t most = model_chunk_max(question->size);
-	*choice = (struct model_choice){.kind = SCHEDULE_CHAIN, .chunk_size = MODEL_CHUNK_MIN};
+	*choice = (struct model_choice){.seconds = INFINITY};
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		for (uint32_t chunk_size = MODEL_CHUNK_MIN; chunk_size <= most; chunk_size *= 2) {
 			double seconds = model_seconds(question, kinds[i], chunk_size);
-			if (fits_stripe(chunk_size, stripe) &&
-			    ((i == 0 && chunk_size == MODEL_CHUNK_MIN) || seconds < choice->seconds))
+			bool considered = kinds[i] != SCHEDULE_CHAIN || question->ranks <= MODEL_CHAIN_MAX;
+			if (considered && fits_stripe(chunk_size, stripe) && seconds < choice->seconds)
 				*choice = (struct model_choice){kinds[i], chunk_size, seconds};
 		}
 	double bound = choice->seconds * 1.01;

@@ -6,9 +6,14 @@
  *	T = (m + d) (S / (m B) + alpha) = S/B + d alpha + m alpha + d S / (m B)
  *
  * B is the link's bandwidth, alpha what a message costs besides its bytes, d how many steps the
- * last rank is behind the first: the depth in a chain, twice the depth in a two-tree, whose ranks
- * send each chunk twice.  The best m makes the last two terms equal, so that
- * T = S/B + d alpha + 2 sqrt(S d alpha / B).
+ * last rank is behind the first one below the root.  That is two for each level: a rank has two
+ * messages under way, to two children in a two-tree and to one in a chain, and they share its link.
+ * The best m makes the last two terms equal, so that T = S/B + d alpha + 2 sqrt(S d alpha / B).
+ *
+ * In a two-tree two parents share a rank's link as well, and do not always do so evenly: there, S/B
+ * counts for MODEL_TWO_TREE_SHARE times as much (perfdata/simulate: 1.04 to 1.15).
+ *
+ * A chain of more than MODEL_CHAIN_MAX ranks is not considered: each rank of it delays all behind it.
  *
  * The chunk is a power of two, hence it never straddles a huge page of 2 MiB or is a row of whole
  * ones; no larger than helps (MODEL_CHUNK_MIN to 8 MiB, by the file's size); and it divides the
@@ -22,7 +27,8 @@
 
 #include "bcast/schedule.h"
 
-enum { MODEL_CHUNK_MIN = 64 << 10 };
+enum { MODEL_CHUNK_MIN = 64 << 10, MODEL_CHAIN_MAX = 64 };
+#define MODEL_TWO_TREE_SHARE 1.06
 
 struct model_link {
 	double bandwidth;  /* bytes/s in one direction, > 0 */

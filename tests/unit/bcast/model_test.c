@@ -36,10 +36,11 @@ static void test_formula(void **state)
 	(void)state;
 	struct model_question question = {
 		.size = 16 * MIB, .ranks = 9, .readers = 1, .link = {(double)MIB, 1}};
-	assert_float_equal(model_seconds(&question, SCHEDULE_CHAIN, MIB), 32 + 7 * 2, 1e-9);
-	assert_float_equal(model_seconds(&question, SCHEDULE_TWO_TREE, MIB), 32 + 2 * 3 * 2, 1e-9);
-	question.readers = 2;
 	assert_float_equal(model_seconds(&question, SCHEDULE_CHAIN, MIB), 32 + 2 * 7 * 2, 1e-9);
+	assert_float_equal(model_seconds(&question, SCHEDULE_TWO_TREE, MIB),
+			   16 * MODEL_TWO_TREE_SHARE + 16 + 2 * 3 * 2, 1e-9);
+	question.readers = 2;
+	assert_float_equal(model_seconds(&question, SCHEDULE_CHAIN, MIB), 32 + 2 * 2 * 7 * 2, 1e-9);
 	question.ranks = 2;
 	assert_float_equal(model_seconds(&question, SCHEDULE_CHAIN, MIB), 32, 1e-9);
 	question.ranks = 1;
@@ -61,8 +62,9 @@ static void test_is_the_best(void **state)
 				    model_seconds(&question, choice.kind, choice.chunk_size));
 			assert_in_range(choice.chunk_size, MODEL_CHUNK_MIN, model_chunk_max(sizes[i]));
 			for (uint32_t chunk = MODEL_CHUNK_MIN; chunk <= model_chunk_max(sizes[i]); chunk *= 2) {
-				assert_true(choice.seconds <=
-					    1.0101 * model_seconds(&question, SCHEDULE_CHAIN, chunk));
+				assert_true(ranks[j] > MODEL_CHAIN_MAX ||
+					    choice.seconds <= 1.0101 *
+					    model_seconds(&question, SCHEDULE_CHAIN, chunk));
 				assert_true(choice.seconds <=
 					    1.0101 * model_seconds(&question, SCHEDULE_TWO_TREE, chunk));
 			}
@@ -78,13 +80,13 @@ static void test_slow_link(void **state)
 	for (int i = 0; i < 2; i++)
 		for (int j = 0; j < 2; j++) {
 			struct model_choice choice = choose(sizes[i], ranks[j], 1, slow);
-			assert_true(choice.seconds <= 1.06 * limit(sizes[i], slow));
+			assert_true(choice.seconds <= 1.08 * limit(sizes[i], slow));
 			/* Not knowing the link costs little. */
 			struct model_choice blind = choose(sizes[i], ranks[j], 1, model_link_unknown);
 			const struct model_question question = {
 				.size = sizes[i], .ranks = ranks[j], .readers = 1, .link = slow};
 			assert_true(model_seconds(&question, blind.kind, blind.chunk_size) <=
-				    1.08 * limit(sizes[i], slow));
+				    1.10 * limit(sizes[i], slow));
 		}
 }
 
@@ -93,16 +95,16 @@ static void test_large_machine(void **state)
 	(void)state;
 	struct model_choice choice = choose(1 * GB, 4096, 1, fast);
 	assert_int_equal(choice.kind, SCHEDULE_TWO_TREE);
-	assert_true(choice.seconds <= 1.10 * limit(1 * GB, fast));
+	assert_true(choice.seconds <= 1.15 * limit(1 * GB, fast));
 	choice = choose(10 * GB, 4096, 1, fast);
 	assert_int_equal(choice.kind, SCHEDULE_TWO_TREE);
-	assert_true(choice.seconds <= 1.05 * limit(10 * GB, fast));
+	assert_true(choice.seconds <= 1.09 * limit(10 * GB, fast));
 	choice = choose(10 * GB, 10000, 4, fast);
 	assert_int_equal(choice.kind, SCHEDULE_TWO_TREE);
-	assert_true(choice.seconds <= 1.10 * limit(10 * GB, fast));
+	assert_true(choice.seconds <= 1.2 * limit(10 * GB, fast));
 }
 
-/* Few nodes: a chain is as shallow as the trees, and its ranks send everything once. */
+/* Few nodes: a chain is nearly as shallow as the trees, and nobody shares a link. */
 static void test_few_nodes(void **state)
 {
 	(void)state;
