@@ -184,11 +184,11 @@ int manifest_parse(const void *bytes, size_t len, struct manifest *manifest, str
 		rc = err_set(err, EBADMSG, "manifest: neither an image nor an index");
 	json_decref(root);
 	if (rc < 0)
-		manifest_free(manifest);
+		manifest_json_free(manifest);
 	return rc;
 }
 
-void manifest_free(struct manifest *manifest)
+void manifest_json_free(struct manifest *manifest)
 {
 	free(manifest->layers);
 	free(manifest->entries);

@@ -59,8 +59,8 @@ struct manifest {
 /* -EBADMSG: not JSON or not this shape; -ENOTSUP: schema 1, an artifact that is no image,
  * encrypted layers. */
 int manifest_parse(const void *bytes, size_t len, struct manifest *manifest, struct err *err);
-void manifest_free(struct manifest *manifest);
-#define AUTO_MANIFEST __attribute__((cleanup(manifest_free)))
+void manifest_json_free(struct manifest *manifest);
+#define AUTO_MANIFEST __attribute__((cleanup(manifest_json_free)))
 
 /* The parts of an image's config that say whether the layers are the right ones. */
 struct manifest_config {

@@ -129,7 +129,7 @@ static int take_archive(struct pull_work *work, const struct manifest_archive *a
 	if (manifest.layers == NULL)
 		return err_errno(err, ENOMEM, "archive");
 	rc = pull_work_take_manifest(work, &manifest, err);
-	manifest_free(&manifest);
+	manifest_json_free(&manifest);
 	for (size_t i = 0; rc == 0 && i < archive->layer_count; i++) {
 		uint64_t size;
 		int fd = -1;

@@ -42,7 +42,7 @@ static int load_entry(struct search *search, const struct manifest_blob *entry, 
 		return rc;
 	if (bytes->len == entry->size)
 		return 0;
-	manifest_free(manifest);
+	manifest_json_free(manifest);
 	return err_set(err, EBADMSG, "manifest %.19s has %zu bytes, the index says %llu", entry->digest, bytes->len,
 		       (unsigned long long)entry->size);
 }
@@ -59,7 +59,7 @@ static int descend(struct search *search, struct manifest *manifest, struct buf 
 		rc = load_entry(search, &entry, &next, bytes, err);
 		if (rc < 0)
 			return rc;
-		manifest_free(manifest);
+		manifest_json_free(manifest);
 		*manifest = next;
 		memcpy(search->work->manifest, entry.digest, sizeof entry.digest);
 		if (next.is_index && depth + 1 >= MANIFEST_DEPTH_MAX)
@@ -76,11 +76,11 @@ static int descend(struct search *search, struct manifest *manifest, struct buf 
 		if (found == 0 && next.is_index)
 			found = descend(search, &next, bytes, depth + 1, &inner);
 		if (found == 0) {
-			manifest_free(manifest);
+			manifest_json_free(manifest);
 			*manifest = next;
 			return 0;
 		}
-		manifest_free(&next);
+		manifest_json_free(&next);
 		if (found != -ENOENT) {
 			*err = inner;
 			return found;

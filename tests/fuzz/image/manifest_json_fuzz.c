@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char **tags = NULL;
 	size_t count = 0;
 	if (manifest_parse(data, size, &manifest, &err) == 0)
-		manifest_free(&manifest);
+		manifest_json_free(&manifest);
 	if (manifest_config_parse(data, size, &config, &err) == 0)
 		manifest_config_free(&config);
 	manifest_tags_parse(data, size, &tags, &count, &err);

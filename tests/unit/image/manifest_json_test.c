@@ -30,7 +30,7 @@ static void image(void **state)
 	assert_int_equal(manifest.layers[1].size, 9);
 	assert_string_equal(manifest.layers[0].digest, D("4567"));
 	assert_string_equal(manifest.config.digest, D("0123"));
-	manifest_free(&manifest);
+	manifest_json_free(&manifest);
 }
 
 static void an_index(void **state)
@@ -50,7 +50,7 @@ static void an_index(void **state)
 	assert_true(manifest.entries[1].is_skipped);
 	assert_true(manifest.entries[2].is_index);
 	assert_string_equal(manifest.entries[3].name, "one");
-	manifest_free(&manifest);
+	manifest_json_free(&manifest);
 }
 
 static void refused(void **state)
