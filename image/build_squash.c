@@ -167,7 +167,7 @@ static int make_writers(struct build_squash *squash, struct err *err)
 	return status ? build_squash_failed(squash, status, "threads", err) : 0;
 }
 
-int build_squash_new(int fd, struct tree *tree, const struct build_squash_options *options,
+int build_squash_new(int fd, struct layer_tree *tree, const struct build_squash_options *options,
 		     struct build_squash **out, struct err *err)
 {
 	uint32_t size = options->block_size;
@@ -184,11 +184,11 @@ int build_squash_new(int fd, struct tree *tree, const struct build_squash_option
 	};
 	squash->tree = tree;
 	squash->options = *options;
-	squash->inodes = calloc(tree_inode_end(tree), sizeof *squash->inodes);
-	squash->refs = calloc(tree_inode_end(tree), sizeof *squash->refs);
+	squash->inodes = calloc(layer_tree_inode_end(tree), sizeof *squash->inodes);
+	squash->refs = calloc(layer_tree_inode_end(tree), sizeof *squash->refs);
 	if (!squash->inodes || !squash->refs)
 		return err_set(err, ENOMEM, "no memory to write an image");
-	for (uint32_t i = 0; i < tree_inode_end(tree); i++)
+	for (uint32_t i = 0; i < layer_tree_inode_end(tree); i++)
 		squash->refs[i] = BUILD_NOT_WRITTEN;
 	int rc = make_compressors(squash, err);
 	if (rc == 0)
@@ -216,7 +216,7 @@ void build_squash_free(struct build_squash **squash)
 	sqfs_destroy(it->blocks);
 	sqfs_destroy(it->uncompressor);
 	sqfs_destroy(it->compressor);
-	for (uint32_t i = 0; it->inodes && i < tree_inode_end(it->tree); i++)
+	for (uint32_t i = 0; it->inodes && i < layer_tree_inode_end(it->tree); i++)
 		sqfs_free(it->inodes[i]);
 	free(it->inodes);
 	free(it->refs);
@@ -264,9 +264,9 @@ int build_squash_finish(struct build_squash *squash, uint64_t *bytes_used, struc
 		return rc;
 	if ((status = sqfs_frag_table_write(squash->fragments, file, &squash->super, squash->compressor)))
 		return build_squash_failed(squash, status, "fragments", err);
-	uint32_t root = tree_node(squash->tree, TREE_ROOT)->inode;
+	uint32_t root = layer_tree_node(squash->tree, TREE_ROOT)->inode;
 	status = sqfs_dir_writer_write_export_table(squash->dirs, file, squash->compressor,
-						    tree_inode_at(squash->tree, root)->number,
+						    layer_tree_inode_at(squash->tree, root)->number,
 						    squash->refs[root], &squash->super);
 	if (status == 0)
 		status = sqfs_id_table_write(squash->ids, file, &squash->super, squash->compressor);

@@ -8,7 +8,7 @@
 #define IMAGE_BUILD_SQUASH_H
 
 #include "common/squash_super.h"
-#include "image/tree.h"
+#include "image/layer_tree.h"
 
 struct build_squash;
 
@@ -20,7 +20,7 @@ struct build_squash_options {
 };
 
 /* `fd` is an empty regular file, read-write; borrowed, as is the tree. -EINVAL: options. */
-int build_squash_new(int fd, struct tree *tree, const struct build_squash_options *options,
+int build_squash_new(int fd, struct layer_tree *tree, const struct build_squash_options *options,
 		     struct build_squash **squash, struct err *err);
 void build_squash_free(struct build_squash **squash);
 

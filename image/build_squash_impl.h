@@ -29,7 +29,7 @@ struct build_file {
 
 struct build_squash {
 	struct build_file file;
-	struct tree *tree;
+	struct layer_tree *tree;
 	struct build_squash_options options;
 	sqfs_super_t super;
 	sqfs_compressor_t *compressor, *uncompressor;

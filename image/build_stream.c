@@ -35,7 +35,7 @@ struct stream {
 
 static const struct layer_entry *entry_of(const struct stream *stream)
 {
-	return tree_inode_at(stream->merge->tree, stream->merge->files[stream->next])->entry;
+	return layer_tree_inode_at(stream->merge->tree, stream->merge->files[stream->next])->entry;
 }
 
 static int tell(struct stream *stream, struct err *err)
@@ -150,7 +150,7 @@ int build_stream(const struct build_input *input, const struct merge *merge,
 	for (uint32_t i = 0; rc == 0 && i < input->layer_count; i++) {
 		stream.end = stream.next;
 		while (stream.end < merge->file_count &&
-		       tree_inode_at(merge->tree, merge->files[stream.end])->layer == i)
+		       layer_tree_inode_at(merge->tree, merge->files[stream.end])->layer == i)
 			stream.end++;
 		rc = stream_layer(&stream, &input->layers[i], err);
 		if (rc < 0 && rc != -ECANCELED)

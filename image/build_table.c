@@ -19,12 +19,12 @@ typedef int inode_fn(struct build_squash *squash, uint32_t node, struct err *err
 /* Calls `each` for every inode in the order above; at most TREE_DEPTH_MAX deep. */
 static int walk_inodes(struct build_squash *squash, uint32_t dir, inode_fn *each, struct err *err)
 {
-	struct tree *tree = squash->tree;
+	struct layer_tree *tree = squash->tree;
 	int rc = 0;
-	for (uint32_t id = tree_node(tree, dir)->child; rc == 0 && id; id = tree_node(tree, id)->next)
-		if (tree_node(tree, id)->child)
+	for (uint32_t id = layer_tree_node(tree, dir)->child; rc == 0 && id; id = layer_tree_node(tree, id)->next)
+		if (layer_tree_node(tree, id)->child)
 			rc = walk_inodes(squash, id, each, err);
-	for (uint32_t id = tree_node(tree, dir)->child; rc == 0 && id; id = tree_node(tree, id)->next)
+	for (uint32_t id = layer_tree_node(tree, dir)->child; rc == 0 && id; id = layer_tree_node(tree, id)->next)
 		rc = each(squash, id, err);
 	return rc;
 }
@@ -32,7 +32,7 @@ static int walk_inodes(struct build_squash *squash, uint32_t dir, inode_fn *each
 static int give_number(struct build_squash *squash, uint32_t node, struct err *err)
 {
 	(void)err;
-	struct tree_inode *inode = tree_inode(squash->tree, tree_node(squash->tree, node));
+	struct layer_tree_inode *inode = layer_tree_inode(squash->tree, layer_tree_node(squash->tree, node));
 	if (!inode->number)
 		inode->number = ++squash->super.inode_count;
 	return 0;
@@ -62,22 +62,22 @@ static int add_xattrs(struct build_squash *squash, const struct layer_entry *ent
 static int make_directory(struct build_squash *squash, uint32_t node, uint32_t xattr,
 			  sqfs_inode_generic_t **out, struct err *err)
 {
-	struct tree *tree = squash->tree;
-	const struct tree_node *dir = tree_node(tree, node);
+	struct layer_tree *tree = squash->tree;
+	const struct layer_tree_node *dir = layer_tree_node(tree, node);
 	uint32_t links = 2, parent = node == TREE_ROOT
 					     ? squash->super.inode_count + 1
-					     : tree_inode(tree, tree_node(tree, dir->parent))->number;
+					     : layer_tree_inode(tree, layer_tree_node(tree, dir->parent))->number;
 	int status = sqfs_dir_writer_begin(squash->dirs, 0);
-	for (uint32_t id = dir->child; status == 0 && id; id = tree_node(tree, id)->next) {
-		const struct tree_node *child = tree_node(tree, id);
-		const struct tree_inode *inode = tree_inode(tree, child);
+	for (uint32_t id = dir->child; status == 0 && id; id = layer_tree_node(tree, id)->next) {
+		const struct layer_tree_node *child = layer_tree_node(tree, id);
+		const struct layer_tree_inode *inode = layer_tree_inode(tree, child);
 		char name[TREE_NAME_MAX + 1];
 		memcpy(name, child->name, child->name_len);
 		name[child->name_len] = '\0';
-		links += S_ISDIR(tree_mode(inode));
+		links += S_ISDIR(layer_tree_mode(inode));
 		status = sqfs_dir_writer_add_entry(squash->dirs, name, inode->number,
 						   squash->refs[child->inode],
-						   (sqfs_u16)tree_mode(inode));
+						   (sqfs_u16)layer_tree_mode(inode));
 	}
 	if (status == 0)
 		status = sqfs_dir_writer_end(squash->dirs);
@@ -94,10 +94,10 @@ static int make_directory(struct build_squash *squash, uint32_t node, uint32_t x
 }
 
 /* Symbolic links and fifos. */
-static int make_special(struct build_squash *squash, const struct tree_inode *inode,
+static int make_special(struct build_squash *squash, const struct layer_tree_inode *inode,
 			sqfs_inode_generic_t **out, struct err *err)
 {
-	bool link = S_ISLNK(tree_mode(inode));
+	bool link = S_ISLNK(layer_tree_mode(inode));
 	size_t len = link ? strlen(inode->entry->target) : 0;
 	sqfs_inode_generic_t *made = calloc(1, sizeof *made + len + 8);
 	if (!made)
@@ -117,12 +117,12 @@ static int make_special(struct build_squash *squash, const struct tree_inode *in
 static int make_inode(struct build_squash *squash, uint32_t node, uint32_t xattr,
 		      sqfs_inode_generic_t **out, struct err *err)
 {
-	uint32_t index = tree_node(squash->tree, node)->inode;
-	const struct tree_inode *inode = tree_inode_at(squash->tree, index);
+	uint32_t index = layer_tree_node(squash->tree, node)->inode;
+	const struct layer_tree_inode *inode = layer_tree_inode_at(squash->tree, index);
 	int rc = 0;
-	if (S_ISDIR(tree_mode(inode)))
+	if (S_ISDIR(layer_tree_mode(inode)))
 		return make_directory(squash, node, xattr, out, err);
-	if (S_ISREG(tree_mode(inode))) {
+	if (S_ISREG(layer_tree_mode(inode))) {
 		*out = squash->inodes[index];
 		squash->inodes[index] = NULL;
 		if (!*out)
@@ -146,8 +146,8 @@ static int make_inode(struct build_squash *squash, uint32_t node, uint32_t xattr
 
 static int write_inode(struct build_squash *squash, uint32_t node, struct err *err)
 {
-	uint32_t index = tree_node(squash->tree, node)->inode, xattr, offset;
-	const struct tree_inode *inode = tree_inode_at(squash->tree, index);
+	uint32_t index = layer_tree_node(squash->tree, node)->inode, xattr, offset;
+	const struct layer_tree_inode *inode = layer_tree_inode_at(squash->tree, index);
 	const struct layer_entry *entry = inode->entry;
 	sqfs_inode_generic_t *made = NULL;
 	sqfs_u64 block;
@@ -160,7 +160,7 @@ static int write_inode(struct build_squash *squash, uint32_t node, struct err *e
 		sqfs_free(made);
 		return rc;
 	}
-	made->base.mode = (sqfs_u16)tree_mode(inode);
+	made->base.mode = (sqfs_u16)layer_tree_mode(inode);
 	made->base.mod_time = entry ? clamp_time(entry->mtime) : 0;
 	made->base.inode_number = inode->number;
 	if (made->base.mod_time > squash->super.modification_time)
@@ -188,7 +188,7 @@ int build_squash_tree(struct build_squash *squash, struct err *err)
 		rc = write_inode(squash, TREE_ROOT, err);
 	if (rc < 0)
 		return rc;
-	squash->super.root_inode_ref = squash->refs[tree_node(squash->tree, TREE_ROOT)->inode];
+	squash->super.root_inode_ref = squash->refs[layer_tree_node(squash->tree, TREE_ROOT)->inode];
 	int status = sqfs_meta_writer_flush(squash->inode_table);
 	if (status == 0)
 		status = sqfs_meta_writer_flush(squash->dir_table);

@@ -41,12 +41,12 @@ static int differs(struct verify *verify, const char *path, const char *what, st
 
 /* -- names -------------------------------------------------------------- */
 
-static uint32_t find_path(struct tree *tree, const char *path)
+static uint32_t find_path(struct layer_tree *tree, const char *path)
 {
 	uint32_t id = TREE_ROOT;
 	while (id && *(path += strspn(path, "/"))) {
 		size_t len = strcspn(path, "/");
-		id = tree_find(tree, id, path, len);
+		id = layer_tree_find(tree, id, path, len);
 		path += len;
 	}
 	return id;
@@ -65,13 +65,13 @@ static int check_link(struct verify *verify, const char *path, const struct squa
 static int on_name(void *context, const char *path, const struct squash_node *node, struct err *err)
 {
 	struct verify *verify = context;
-	struct tree *tree = verify->merge->tree;
+	struct layer_tree *tree = verify->merge->tree;
 	uint32_t id = find_path(tree, path);
 	if (!id)
 		return differs(verify, path, "is in none", err);
-	const struct tree_inode *inode = tree_inode(tree, tree_node(tree, id));
-	struct squash_node *found = &verify->found[tree_node(tree, id)->inode];
-	if (node->mode != tree_mode(inode))
+	const struct layer_tree_inode *inode = layer_tree_inode(tree, layer_tree_node(tree, id));
+	struct squash_node *found = &verify->found[layer_tree_node(tree, id)->inode];
+	if (node->mode != layer_tree_mode(inode))
 		return differs(verify, path, "another type or mode", err);
 	if (found->mode && found->inode != node->inode)
 		return differs(verify, path, "a hard link that is none", err);
@@ -86,16 +86,16 @@ static int on_name(void *context, const char *path, const struct squash_node *no
 
 static int check_names(struct verify *verify, struct err *err)
 {
-	struct tree *tree = verify->merge->tree;
+	struct layer_tree *tree = verify->merge->tree;
 	struct squash_node root;
 	uint64_t names = 0;
 	int rc = squash_lookup(verify->squash, "/", false, &root, err);
-	if (rc == 0 && root.mode != tree_mode(tree_inode(tree, tree_node(tree, TREE_ROOT))))
+	if (rc == 0 && root.mode != layer_tree_mode(layer_tree_inode(tree, layer_tree_node(tree, TREE_ROOT))))
 		rc = differs(verify, "/", "another mode", err);
 	if (rc == 0)
 		rc = squash_walk(verify->squash, "/", on_name, verify, err);
-	for (uint32_t id = TREE_ROOT + 1; id < tree_node_end(tree); id++)
-		names += tree_node(tree, id)->parent != 0;
+	for (uint32_t id = TREE_ROOT + 1; id < layer_tree_node_end(tree); id++)
+		names += layer_tree_node(tree, id)->parent != 0;
 	if (rc == 0 && names != verify->names)
 		rc = differs(verify, "/", "names are missing", err);
 	return rc;
@@ -112,19 +112,19 @@ struct reader {
 };
 
 /* Any path of an inode, for the text. */
-static const char *path_of(struct tree *tree, uint32_t inode, char *text, size_t size)
+static const char *path_of(struct layer_tree *tree, uint32_t inode, char *text, size_t size)
 {
-	for (uint32_t id = TREE_ROOT + 1; id < tree_node_end(tree); id++)
-		if (tree_node(tree, id)->parent && tree_node(tree, id)->inode == inode)
-			return tree_path(tree, id, text, size);
+	for (uint32_t id = TREE_ROOT + 1; id < layer_tree_node_end(tree); id++)
+		if (layer_tree_node(tree, id)->parent && layer_tree_node(tree, id)->inode == inode)
+			return layer_tree_path(tree, id, text, size);
 	return "?";
 }
 
 static int check_file(struct verify *verify, struct squash *squash, uint32_t index, char *piece,
 		      XXH3_state_t *state, struct err *err)
 {
-	struct tree *tree = verify->merge->tree;
-	const struct layer_entry *entry = tree_inode_at(tree, index)->entry;
+	struct layer_tree *tree = verify->merge->tree;
+	const struct layer_entry *entry = layer_tree_inode_at(tree, index)->entry;
 	const struct squash_node *node = &verify->found[index];
 	char path[512];
 	XXH3_128bits_reset(state);
@@ -200,7 +200,7 @@ static int check_contents(struct verify *verify, unsigned threads, struct err *e
 int build_verify(int fd, const struct merge *merge, unsigned threads, struct err *err)
 {
 	AUTO_CALL(squash_free) struct squash *squash = NULL;
-	AUTO_FREE struct squash_node *found = calloc(tree_inode_end(merge->tree), sizeof *found);
+	AUTO_FREE struct squash_node *found = calloc(layer_tree_inode_end(merge->tree), sizeof *found);
 	struct verify verify = {.fd = fd, .merge = merge, .found = found};
 	struct err own = ERR_NONE;
 	if (!err)

@@ -1,7 +1,7 @@
 /*
  * layer_entry.h - one member of a layer's tar: the value that pass 1 keeps of it.
  *
- * Paths are as the tar spells them (image/tree.h cleans them); nothing here has been
+ * Paths are as the tar spells them (image/layer_tree.h cleans them); nothing here has been
  * judged but what the format itself bounds.
  */
 #ifndef IMAGE_LAYER_ENTRY_H

@@ -7,12 +7,12 @@
 #define IMAGE_MERGE_H
 
 #include "image/layer_scan.h"
-#include "image/tree.h"
+#include "image/layer_tree.h"
 
 #define MERGE_BYTES_MAX (1ull << 42)  /* of all files of an image: 4 TiB */
 
 struct merge {
-	struct tree *tree;
+	struct layer_tree *tree;
 	/* Regular files that have a name in the end, as inodes of the tree, in the order in which
 	 * their content streams by: by layer, then as in its tar. */
 	uint32_t *files;

@@ -29,7 +29,7 @@ struct superblock {
 };
 _Static_assert(sizeof(struct superblock) == 512, "as cryptsetup's");
 
-struct tree_run {
+struct layer_tree_run {
 	int fd;
 	bool compare;
 	struct verity_shape shape;
@@ -74,9 +74,9 @@ static int write_all(int fd, const void *bytes, size_t len, uint64_t at, struct 
 	return 0;
 }
 
-static int add_hash(struct tree_run *run, unsigned level, const uint8_t *hash, struct err *err);
+static int add_hash(struct layer_tree_run *run, unsigned level, const uint8_t *hash, struct err *err);
 
-static int hash_block(struct tree_run *run, const void *block, unsigned into, struct err *err)
+static int hash_block(struct layer_tree_run *run, const void *block, unsigned into, struct err *err)
 {
 	uint8_t hash[VERITY_HASH];
 	if (!EVP_DigestInit_ex(run->context, NULL, NULL) ||
@@ -87,7 +87,7 @@ static int hash_block(struct tree_run *run, const void *block, unsigned into, st
 }
 
 /* A block of hashes is full, or the last of its level. */
-static int end_block(struct tree_run *run, unsigned level, struct err *err)
+static int end_block(struct layer_tree_run *run, unsigned level, struct err *err)
 {
 	uint8_t *block = run->block[level], there[VERITY_BLOCK];
 	uint64_t at = run->shape.level_at[level] + run->written[level] * VERITY_BLOCK;
@@ -102,7 +102,7 @@ static int end_block(struct tree_run *run, unsigned level, struct err *err)
 	return rc < 0 ? rc : hash_block(run, block, level + 1, err);
 }
 
-static int add_hash(struct tree_run *run, unsigned level, const uint8_t *hash, struct err *err)
+static int add_hash(struct layer_tree_run *run, unsigned level, const uint8_t *hash, struct err *err)
 {
 	if (level == run->shape.levels) {
 		memcpy(run->root, hash, VERITY_HASH);
@@ -113,7 +113,7 @@ static int add_hash(struct tree_run *run, unsigned level, const uint8_t *hash, s
 	return run->filled[level] == VERITY_BLOCK ? end_block(run, level, err) : 0;
 }
 
-static int run_data(struct tree_run *run, char *bytes, struct err *err)
+static int run_data(struct layer_tree_run *run, char *bytes, struct err *err)
 {
 	uint64_t size = run->shape.data_blocks * VERITY_BLOCK;
 	int rc = 0;
@@ -130,7 +130,7 @@ static int run_data(struct tree_run *run, char *bytes, struct err *err)
 	return rc;
 }
 
-static int run_tree(struct tree_run *run, struct err *err)
+static int run_tree(struct layer_tree_run *run, struct err *err)
 {
 	AUTO_FREE char *bytes = malloc(READ);
 	AUTO_FREE void *blocks = calloc(VERITY_LEVELS_MAX, VERITY_BLOCK);
@@ -161,7 +161,7 @@ static struct superblock superblock_of(const struct verity_shape *shape)
 int verity_write(int fd, uint64_t data_size, uint64_t hash_at, uint8_t root[VERITY_HASH],
 		 uint64_t *end, struct err *err)
 {
-	struct tree_run run = {.fd = fd};
+	struct layer_tree_run run = {.fd = fd};
 	uint8_t block[VERITY_BLOCK] = {0};
 	int rc = verity_shape_of(data_size, hash_at, &run.shape, err);
 	if (rc < 0)
@@ -179,7 +179,7 @@ int verity_write(int fd, uint64_t data_size, uint64_t hash_at, uint8_t root[VERI
 int verity_check(int fd, uint64_t data_size, uint64_t hash_at, const uint8_t root[VERITY_HASH],
 		 struct err *err)
 {
-	struct tree_run run = {.fd = fd, .compare = true};
+	struct layer_tree_run run = {.fd = fd, .compare = true};
 	struct superblock there;
 	int rc = verity_shape_of(data_size, hash_at, &run.shape, err);
 	if (rc == 0)

@@ -172,7 +172,7 @@ static void tails(void **state)
 static void shapes(void **state)
 {
 	(void)state;
-	static const struct { uint64_t blocks; unsigned levels; uint64_t tree_blocks; } cases[] = {
+	static const struct { uint64_t blocks; unsigned levels; uint64_t layer_tree_blocks; } cases[] = {
 		{1, 0, 0}, {2, 1, 1}, {128, 1, 1}, {129, 2, 3}, {16384, 2, 129}, {16385, 3, 129 + 3},
 	};
 	struct err err = ERR_NONE;
@@ -181,7 +181,7 @@ static void shapes(void **state)
 		uint64_t size = cases[i].blocks * VERITY_BLOCK;
 		assert_int_equal(verity_shape_of(size, size, &shape, &err), 0);
 		assert_int_equal(shape.levels, cases[i].levels);
-		assert_int_equal(shape.end, size + (1 + cases[i].tree_blocks) * VERITY_BLOCK);
+		assert_int_equal(shape.end, size + (1 + cases[i].layer_tree_blocks) * VERITY_BLOCK);
 	}
 	assert_int_equal(verity_shape_of(0, 0, &shape, &err), -EINVAL);
 	assert_int_equal(verity_shape_of(100, 4096, &shape, &err), -EINVAL);

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/buf.h"
-#include "image/tree.h"
+#include "image/layer_tree.h"
 
 /*
  * A layer is words: "a/b" a file, "a/" a directory, "a>t" a symbolic link, "a=t" a hard link,
@@ -46,19 +46,19 @@ static void make_layer(const char *words, struct layer *layer)
 	}
 }
 
-static void show(struct tree *tree, uint32_t dir, const char *path, struct buf *out)
+static void show(struct layer_tree *tree, uint32_t dir, const char *path, struct buf *out)
 {
-	for (uint32_t id = tree_node(tree, dir)->child; id; id = tree_node(tree, id)->next) {
-		const struct tree_node *node = tree_node(tree, id);
-		const struct tree_inode *inode = tree_inode(tree, node);
+	for (uint32_t id = layer_tree_node(tree, dir)->child; id; id = layer_tree_node(tree, id)->next) {
+		const struct layer_tree_node *node = layer_tree_node(tree, id);
+		const struct layer_tree_inode *inode = layer_tree_inode(tree, node);
 		char full[5000];
 		snprintf(full, sizeof full, "%s%.*s", path, node->name_len, node->name);
 		buf_printf(out, "%s%s", out->len ? " " : "", full);
-		if (S_ISDIR(tree_mode(inode))) {
+		if (S_ISDIR(layer_tree_mode(inode))) {
 			buf_printf(out, inode->entry ? "/%u" : "/", inode->layer);
 			snprintf(full + strlen(full), sizeof full - strlen(full), "/");
 			show(tree, id, full, out);
-		} else if (S_ISLNK(tree_mode(inode))) {
+		} else if (S_ISLNK(layer_tree_mode(inode))) {
 			buf_printf(out, ">%s", inode->entry->target);
 		} else {
 			buf_printf(out, ":%u", inode->layer);
@@ -71,20 +71,20 @@ static void show(struct tree *tree, uint32_t dir, const char *path, struct buf *
 static int apply(const char *const *words, size_t count, struct buf *out, struct err *err)
 {
 	struct layer layers[4];
-	struct tree *tree = tree_new();
+	struct layer_tree *tree = layer_tree_new();
 	int rc = 0;
 	for (size_t i = 0; i < count; i++)
 		make_layer(words[i], &layers[i]);
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = tree_apply(tree, (uint32_t)i, layers[i].entries, layers[i].count, err);
+		rc = layer_tree_apply(tree, (uint32_t)i, layers[i].entries, layers[i].count, err);
 	if (rc == 0)
-		rc = tree_sort(tree, err);
+		rc = layer_tree_sort(tree, err);
 	if (rc == 0)
 		show(tree, TREE_ROOT, "", out);
 	buf_add_u8(out, '\0');
 	for (size_t i = 0; i < count; i++)
 		free(layers[i].text);
-	tree_free(&tree);
+	layer_tree_free(&tree);
 	return rc;
 }
 
@@ -211,7 +211,7 @@ static void many(void **state)
 	(void)state;
 	enum { COUNT = 20000 };
 	struct err err = ERR_NONE;
-	struct tree *tree = tree_new();
+	struct layer_tree *tree = layer_tree_new();
 	struct layer_entry *entries = calloc(COUNT, sizeof *entries);
 	char (*names)[32] = calloc(COUNT, sizeof *names);
 	struct layer_entry opaque = {.path = "d7/.wh..wh..opq", .mode = S_IFREG};
@@ -219,22 +219,22 @@ static void many(void **state)
 		snprintf(names[i], sizeof *names, "d%d/f%d", i % 100, i);
 		entries[i] = (struct layer_entry){.path = names[i], .mode = S_IFREG | 0600};
 	}
-	assert_int_equal(tree_apply(tree, 0, entries, COUNT, &err), 0);
-	assert_int_equal(tree_apply(tree, 1, &opaque, 1, &err), 0);
-	assert_int_equal(tree_apply(tree, 2, entries, 100, &err), 0);
-	assert_int_equal(tree_sort(tree, &err), 0);
-	uint32_t dir = tree_find(tree, TREE_ROOT, "d7", 2), count = 0;
-	for (uint32_t id = tree_node(tree, dir)->child; id; id = tree_node(tree, id)->next)
+	assert_int_equal(layer_tree_apply(tree, 0, entries, COUNT, &err), 0);
+	assert_int_equal(layer_tree_apply(tree, 1, &opaque, 1, &err), 0);
+	assert_int_equal(layer_tree_apply(tree, 2, entries, 100, &err), 0);
+	assert_int_equal(layer_tree_sort(tree, &err), 0);
+	uint32_t dir = layer_tree_find(tree, TREE_ROOT, "d7", 2), count = 0;
+	for (uint32_t id = layer_tree_node(tree, dir)->child; id; id = layer_tree_node(tree, id)->next)
 		count++;
 	assert_int_equal(count, 1);
-	dir = tree_find(tree, TREE_ROOT, "d8", 2);
-	assert_true(tree_find(tree, dir, "f19908", 6));
-	assert_false(tree_find(tree, dir, "f19907", 6));
+	dir = layer_tree_find(tree, TREE_ROOT, "d8", 2);
+	assert_true(layer_tree_find(tree, dir, "f19908", 6));
+	assert_false(layer_tree_find(tree, dir, "f19907", 6));
 	char text[16];
-	assert_string_equal(tree_path(tree, tree_find(tree, dir, "f108", 4), text, sizeof text), "/d8/f108");
+	assert_string_equal(layer_tree_path(tree, layer_tree_find(tree, dir, "f108", 4), text, sizeof text), "/d8/f108");
 	free(names);
 	free(entries);
-	tree_free(&tree);
+	layer_tree_free(&tree);
 }
 
 int main(void)

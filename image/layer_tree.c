@@ -1,10 +1,10 @@
 /*
- * tree.c - the table of names and inodes behind tree.h.  Pure.
+ * layer_tree.c - the table of names and inodes behind layer_tree.h.  Pure.
  *
  * Nodes and inodes are arrays that grow, with free lists; names are found by one hash table
- * over (directory, name).  The rules are in tree_apply.c.
+ * over (directory, name).  The rules are in layer_tree_apply.c.
  */
-#include "image/tree_impl.h"
+#include "image/layer_tree_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +33,12 @@ static int grow(void **table, uint32_t *room, uint32_t used, size_t size, struct
 	return 0;
 }
 
-static uint32_t bucket_of(const struct tree *tree, uint32_t dir, const char *name, size_t len)
+static uint32_t bucket_of(const struct layer_tree *tree, uint32_t dir, const char *name, size_t len)
 {
 	return (uint32_t)XXH3_64bits_withSeed(name, len, dir) & (tree->bucket_count - 1);
 }
 
-static int rehash(struct tree *tree, struct err *err)
+static int rehash(struct layer_tree *tree, struct err *err)
 {
 	uint32_t count = tree->bucket_count ? 2 * tree->bucket_count : 2048;
 	uint32_t *buckets = calloc(count, sizeof *buckets);
@@ -48,7 +48,7 @@ static int rehash(struct tree *tree, struct err *err)
 	tree->buckets = buckets;
 	tree->bucket_count = count;
 	for (uint32_t id = TREE_ROOT + 1; id < tree->node_end; id++) {
-		struct tree_node *node = &tree->nodes[id];
+		struct layer_tree_node *node = &tree->nodes[id];
 		if (!node->parent)
 			continue;
 		uint32_t *bucket = &buckets[bucket_of(tree, node->parent, node->name, node->name_len)];
@@ -58,28 +58,28 @@ static int rehash(struct tree *tree, struct err *err)
 	return 0;
 }
 
-struct tree *tree_new(void)
+struct layer_tree *layer_tree_new(void)
 {
 	struct err err = ERR_NONE;
-	struct tree *tree = calloc(1, sizeof *tree);
+	struct layer_tree *tree = calloc(1, sizeof *tree);
 	if (!tree)
 		return NULL;
 	tree->node_end = TREE_ROOT;
 	tree->inode_end = 1;
 	uint32_t inode;
-	if (rehash(tree, &err) < 0 || tree_inode_add(tree, NULL, 0, &inode, &err) < 0 ||
+	if (rehash(tree, &err) < 0 || layer_tree_inode_add(tree, NULL, 0, &inode, &err) < 0 ||
 	    grow((void **)&tree->nodes, &tree->node_room, 1, sizeof *tree->nodes, &err) < 0) {
-		tree_free(&tree);
+		layer_tree_free(&tree);
 		return NULL;
 	}
-	tree->nodes[TREE_ROOT] = (struct tree_node){.name = "", .parent = TREE_ROOT, .inode = inode};
+	tree->nodes[TREE_ROOT] = (struct layer_tree_node){.name = "", .parent = TREE_ROOT, .inode = inode};
 	tree->inodes[inode].links = 1;
 	tree->node_end = TREE_ROOT + 1;
 	tree->node_count = 1;
 	return tree;
 }
 
-void tree_free(struct tree **tree)
+void layer_tree_free(struct layer_tree **tree)
 {
 	if (*tree) {
 		free((*tree)->nodes);
@@ -90,48 +90,48 @@ void tree_free(struct tree **tree)
 	*tree = NULL;
 }
 
-struct tree_node *tree_node(struct tree *tree, uint32_t id)
+struct layer_tree_node *layer_tree_node(struct layer_tree *tree, uint32_t id)
 {
 	return &tree->nodes[id];
 }
 
-struct tree_inode *tree_inode(struct tree *tree, const struct tree_node *node)
+struct layer_tree_inode *layer_tree_inode(struct layer_tree *tree, const struct layer_tree_node *node)
 {
 	return &tree->inodes[node->inode];
 }
 
-struct tree_inode *tree_inode_at(struct tree *tree, uint32_t index)
+struct layer_tree_inode *layer_tree_inode_at(struct layer_tree *tree, uint32_t index)
 {
 	return &tree->inodes[index];
 }
 
-uint32_t tree_node_end(const struct tree *tree)
+uint32_t layer_tree_node_end(const struct layer_tree *tree)
 {
 	return tree->node_end;
 }
 
-uint32_t tree_inode_end(const struct tree *tree)
+uint32_t layer_tree_inode_end(const struct layer_tree *tree)
 {
 	return tree->inode_end;
 }
 
-mode_t tree_mode(const struct tree_inode *inode)
+mode_t layer_tree_mode(const struct layer_tree_inode *inode)
 {
 	return inode->entry ? inode->entry->mode : S_IFDIR | 0755;
 }
 
-uint32_t tree_find(struct tree *tree, uint32_t dir, const char *name, size_t len)
+uint32_t layer_tree_find(struct layer_tree *tree, uint32_t dir, const char *name, size_t len)
 {
 	uint32_t id = tree->buckets[bucket_of(tree, dir, name, len)];
 	for (; id; id = tree->nodes[id].chain) {
-		const struct tree_node *node = &tree->nodes[id];
+		const struct layer_tree_node *node = &tree->nodes[id];
 		if (node->parent == dir && node->name_len == len && memcmp(node->name, name, len) == 0)
 			return id;
 	}
 	return 0;
 }
 
-int tree_inode_add(struct tree *tree, const struct layer_entry *entry, uint32_t layer,
+int layer_tree_inode_add(struct layer_tree *tree, const struct layer_entry *entry, uint32_t layer,
 		   uint32_t *index, struct err *err)
 {
 	uint32_t free_one = tree->inode_free;
@@ -144,21 +144,21 @@ int tree_inode_add(struct tree *tree, const struct layer_entry *entry, uint32_t 
 			return rc;
 		free_one = tree->inode_end++;
 	}
-	tree->inodes[free_one] = (struct tree_inode){.entry = entry, .layer = layer};
+	tree->inodes[free_one] = (struct layer_tree_inode){.entry = entry, .layer = layer};
 	*index = free_one;
 	return 0;
 }
 
-void tree_inode_drop(struct tree *tree, uint32_t index)
+void layer_tree_inode_drop(struct layer_tree *tree, uint32_t index)
 {
-	struct tree_inode *inode = &tree->inodes[index];
+	struct layer_tree_inode *inode = &tree->inodes[index];
 	if (--inode->links > 0)
 		return;
-	*inode = (struct tree_inode){.number = tree->inode_free};
+	*inode = (struct layer_tree_inode){.number = tree->inode_free};
 	tree->inode_free = index;
 }
 
-int tree_node_add(struct tree *tree, uint32_t dir, const char *name, size_t len, uint32_t inode,
+int layer_tree_node_add(struct layer_tree *tree, uint32_t dir, const char *name, size_t len, uint32_t inode,
 		  uint32_t *out, struct err *err)
 {
 	uint32_t id = tree->node_free;
@@ -172,9 +172,9 @@ int tree_node_add(struct tree *tree, uint32_t dir, const char *name, size_t len,
 		tree->node_free = tree->nodes[id].next;
 	else
 		id = tree->node_end++;
-	struct tree_node *node = &tree->nodes[id], *parent = &tree->nodes[dir];
+	struct layer_tree_node *node = &tree->nodes[id], *parent = &tree->nodes[dir];
 	uint32_t *bucket = &tree->buckets[bucket_of(tree, dir, name, len)];
-	*node = (struct tree_node){
+	*node = (struct layer_tree_node){
 		.name = name, .name_len = (uint16_t)len, .depth = (uint16_t)(parent->depth + 1),
 		.parent = dir, .next = parent->child, .inode = inode, .chain = *bucket,
 	};
@@ -189,9 +189,9 @@ int tree_node_add(struct tree *tree, uint32_t dir, const char *name, size_t len,
 }
 
 /* Takes one node without children out. */
-static void unlink_node(struct tree *tree, uint32_t id)
+static void unlink_node(struct layer_tree *tree, uint32_t id)
 {
-	struct tree_node *node = &tree->nodes[id];
+	struct layer_tree_node *node = &tree->nodes[id];
 	uint32_t *at = &tree->buckets[bucket_of(tree, node->parent, node->name, node->name_len)];
 	while (*at != id)
 		at = &tree->nodes[*at].chain;
@@ -202,13 +202,13 @@ static void unlink_node(struct tree *tree, uint32_t id)
 		tree->nodes[node->parent].child = node->next;
 	if (node->next)
 		tree->nodes[node->next].prev = node->prev;
-	tree_inode_drop(tree, node->inode);
-	*node = (struct tree_node){.next = tree->node_free};
+	layer_tree_inode_drop(tree, node->inode);
+	*node = (struct layer_tree_node){.next = tree->node_free};
 	tree->node_free = id;
 	tree->node_count--;
 }
 
-void tree_remove(struct tree *tree, uint32_t id)
+void layer_tree_remove(struct layer_tree *tree, uint32_t id)
 {
 	for (uint32_t at = id;;) {
 		while (tree->nodes[at].child)
@@ -225,14 +225,14 @@ void tree_remove(struct tree *tree, uint32_t id)
 
 static int by_name(const void *a, const void *b, void *context)
 {
-	const struct tree_node *nodes = context;
-	const struct tree_node *one = &nodes[*(const uint32_t *)a], *two = &nodes[*(const uint32_t *)b];
+	const struct layer_tree_node *nodes = context;
+	const struct layer_tree_node *one = &nodes[*(const uint32_t *)a], *two = &nodes[*(const uint32_t *)b];
 	size_t len = one->name_len < two->name_len ? one->name_len : two->name_len;
 	int order = memcmp(one->name, two->name, len);
 	return order ? order : (int)one->name_len - (int)two->name_len;
 }
 
-int tree_sort(struct tree *tree, struct err *err)
+int layer_tree_sort(struct layer_tree *tree, struct err *err)
 {
 	uint32_t *ids = malloc((tree->node_count + 1) * sizeof *ids);
 	if (!ids)
@@ -254,14 +254,14 @@ int tree_sort(struct tree *tree, struct err *err)
 	return 0;
 }
 
-const char *tree_path(struct tree *tree, uint32_t id, char *text, size_t size)
+const char *layer_tree_path(struct layer_tree *tree, uint32_t id, char *text, size_t size)
 {
 	char *at = text + size - 1;
 	*at = '\0';
 	if (id == TREE_ROOT)
 		*--at = '/';
 	for (; id != TREE_ROOT; id = tree->nodes[id].parent) {
-		const struct tree_node *node = &tree->nodes[id];
+		const struct layer_tree_node *node = &tree->nodes[id];
 		if ((size_t)(at - text) < (size_t)node->name_len + 1)
 			break;
 		at -= node->name_len;

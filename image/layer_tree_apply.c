@@ -1,5 +1,5 @@
 /*
- * tree_apply.c - the rules by which a layer changes the tree (tree.h).  Pure.
+ * layer_tree_apply.c - the rules by which a layer changes the tree (layer_tree.h).  Pure.
  *
  * Flow: an entry's path is cleaned to components; all but the last are walked from the root,
  * links followed; then the entry's kind decides what happens to the last.
@@ -10,7 +10,7 @@
  */
 #include <sys/stat.h>
 
-#include "image/tree_impl.h"
+#include "image/layer_tree_impl.h"
 
 enum { LINKS_MAX = 40 };  /* as Linux: MAXSYMLINKS */
 
@@ -27,16 +27,16 @@ struct parts {
 };
 
 struct apply {
-	struct tree *tree;
+	struct layer_tree *tree;
 	uint32_t layer;
 	const struct layer_entry *entry;
 	unsigned links;
 	bool make;   /* parents that are missing */
 };
 
-static bool is_dir(struct tree *tree, uint32_t id)
+static bool is_dir(struct layer_tree *tree, uint32_t id)
 {
-	return S_ISDIR(tree_mode(tree_inode(tree, tree_node(tree, id))));
+	return S_ISDIR(layer_tree_mode(layer_tree_inode(tree, layer_tree_node(tree, id))));
 }
 
 /* Cuts the next component off *text; its len is 0 at the end. */
@@ -85,8 +85,8 @@ static int split(const char *path, struct parts *parts, struct err *err)
 /* This layer brings the node: so say all directories above. */
 static void hold(const struct apply *apply, uint32_t id)
 {
-	for (;; id = tree_node(apply->tree, id)->parent) {
-		struct tree_node *node = tree_node(apply->tree, id);
+	for (;; id = layer_tree_node(apply->tree, id)->parent) {
+		struct layer_tree_node *node = layer_tree_node(apply->tree, id);
 		if (node->holds == apply->layer + 1)
 			return;
 		node->holds = apply->layer + 1;
@@ -99,11 +99,11 @@ static int add(struct apply *apply, uint32_t dir, struct part name, const struct
 	       uint32_t *id, struct err *err)
 {
 	uint32_t inode;
-	if (tree_node(apply->tree, dir)->depth >= TREE_DEPTH_MAX)
+	if (layer_tree_node(apply->tree, dir)->depth >= TREE_DEPTH_MAX)
 		return err_set(err, E2BIG, "more than %d directories below each other", TREE_DEPTH_MAX);
-	int rc = tree_inode_add(apply->tree, entry, apply->layer, &inode, err);
+	int rc = layer_tree_inode_add(apply->tree, entry, apply->layer, &inode, err);
 	if (rc == 0)
-		rc = tree_node_add(apply->tree, dir, name.at, name.len, inode, id, err);
+		rc = layer_tree_node_add(apply->tree, dir, name.at, name.len, inode, id, err);
 	if (rc == 0)
 		hold(apply, *id);
 	return rc;
@@ -124,7 +124,7 @@ static int follow(struct apply *apply, uint32_t *dir, const char *text, struct e
 	while (*dir && (part = part_cut(&text)).len > 0) {
 		int rc = 0;
 		if (is(part, ".."))
-			*dir = tree_node(apply->tree, *dir)->parent;
+			*dir = layer_tree_node(apply->tree, *dir)->parent;
 		else if (!is(part, "."))
 			rc = enter(apply, dir, part, err);
 		if (rc < 0)
@@ -138,17 +138,17 @@ static int enter(struct apply *apply, uint32_t *dir, struct part name, struct er
 {
 	if (name.len > TREE_NAME_MAX)
 		return err_set(err, ENAMETOOLONG, "a name of %zu bytes in a symbolic link", name.len);
-	uint32_t id = tree_find(apply->tree, *dir, name.at, name.len);
+	uint32_t id = layer_tree_find(apply->tree, *dir, name.at, name.len);
 	if (!id && !apply->make) {
 		*dir = 0;
 		return 0;
 	}
 	if (!id)
 		return add(apply, *dir, name, NULL, dir, err);
-	const struct tree_inode *inode = tree_inode(apply->tree, tree_node(apply->tree, id));
-	if (S_ISLNK(tree_mode(inode)))
+	const struct layer_tree_inode *inode = layer_tree_inode(apply->tree, layer_tree_node(apply->tree, id));
+	if (S_ISLNK(layer_tree_mode(inode)))
 		return follow(apply, dir, inode->entry->target, err);
-	if (!S_ISDIR(tree_mode(inode)))
+	if (!S_ISDIR(layer_tree_mode(inode)))
 		return err_set(err, EBADMSG, "%.*s is not a directory", (int)name.len, name.at);
 	*dir = id;
 	return 0;
@@ -172,13 +172,13 @@ static int walk(struct apply *apply, const struct parts *parts, uint32_t *dir, s
 /* Removes what lower layers brought of the node. */
 static void hide(const struct apply *apply, uint32_t id)
 {
-	struct tree *tree = apply->tree;
-	if (tree_node(tree, id)->holds != apply->layer + 1) {
-		tree_remove(tree, id);
+	struct layer_tree *tree = apply->tree;
+	if (layer_tree_node(tree, id)->holds != apply->layer + 1) {
+		layer_tree_remove(tree, id);
 		return;
 	}
-	for (uint32_t child = tree_node(tree, id)->child, next; child; child = next) {
-		next = tree_node(tree, child)->next;
+	for (uint32_t child = layer_tree_node(tree, id)->child, next; child; child = next) {
+		next = layer_tree_node(tree, child)->next;
 		hide(apply, child);  /* at most TREE_DEPTH_MAX deep */
 	}
 }
@@ -198,12 +198,12 @@ static int apply_whiteout(struct apply *apply, const struct parts *parts, struct
 	apply->make = false;
 	if (walk(apply, parts, &dir, &ignored) < 0 || !dir)
 		return 0;  /* a parent that is no directory: there is nothing to hide */
-	if (!all && (child = tree_find(apply->tree, dir, name.at, name.len)))
+	if (!all && (child = layer_tree_find(apply->tree, dir, name.at, name.len)))
 		hide(apply, child);
 	if (!all)
 		return 0;
-	for (child = tree_node(apply->tree, dir)->child; child; child = next) {
-		next = tree_node(apply->tree, child)->next;
+	for (child = layer_tree_node(apply->tree, dir)->child; child; child = next) {
+		next = layer_tree_node(apply->tree, child)->next;
 		hide(apply, child);
 	}
 	return 0;
@@ -213,7 +213,7 @@ static int apply_whiteout(struct apply *apply, const struct parts *parts, struct
 
 static int apply_hard_link(struct apply *apply, uint32_t dir, struct part name, struct err *err)
 {
-	struct tree *tree = apply->tree;
+	struct layer_tree *tree = apply->tree;
 	struct parts parts;
 	uint32_t target_dir, target = 0, id;
 	int rc = split(apply->entry->target, &parts, err);
@@ -223,21 +223,21 @@ static int apply_hard_link(struct apply *apply, uint32_t dir, struct part name, 
 	if (rc < 0)
 		return rc;
 	if (parts.count > 0 && target_dir)
-		target = tree_find(tree, target_dir, parts.list[parts.count - 1].at,
+		target = layer_tree_find(tree, target_dir, parts.list[parts.count - 1].at,
 				   parts.list[parts.count - 1].len);
 	if (!target || is_dir(tree, target))
 		return err_set(err, EBADMSG, "a hard link to %.200s, which is %s", apply->entry->target,
 			       target ? "a directory" : "not there");
-	if (tree_node(tree, dir)->depth >= TREE_DEPTH_MAX)
+	if (layer_tree_node(tree, dir)->depth >= TREE_DEPTH_MAX)
 		return err_set(err, E2BIG, "more than %d directories below each other", TREE_DEPTH_MAX);
-	uint32_t inode = tree_node(tree, target)->inode, old = tree_find(tree, dir, name.at, name.len);
+	uint32_t inode = layer_tree_node(tree, target)->inode, old = layer_tree_find(tree, dir, name.at, name.len);
 	if (old == target)
 		return 0;
-	tree_inode_at(tree, inode)->links++;  /* `old` may be the directory that the target is in */
+	layer_tree_inode_at(tree, inode)->links++;  /* `old` may be the directory that the target is in */
 	if (old)
-		tree_remove(tree, old);
-	rc = tree_node_add(tree, dir, name.at, name.len, inode, &id, err);
-	tree_inode_drop(tree, inode);
+		layer_tree_remove(tree, old);
+	rc = layer_tree_node_add(tree, dir, name.at, name.len, inode, &id, err);
+	layer_tree_inode_drop(tree, inode);
 	if (rc == 0)
 		hold(apply, id);
 	return rc;
@@ -245,7 +245,7 @@ static int apply_hard_link(struct apply *apply, uint32_t dir, struct part name, 
 
 static void change_attributes(struct apply *apply, uint32_t id)
 {
-	struct tree_inode *inode = tree_inode(apply->tree, tree_node(apply->tree, id));
+	struct layer_tree_inode *inode = layer_tree_inode(apply->tree, layer_tree_node(apply->tree, id));
 	inode->entry = apply->entry;
 	inode->layer = apply->layer;
 	hold(apply, id);
@@ -253,7 +253,7 @@ static void change_attributes(struct apply *apply, uint32_t id)
 
 static int apply_entry(struct apply *apply, struct err *err)
 {
-	struct tree *tree = apply->tree;
+	struct layer_tree *tree = apply->tree;
 	const struct layer_entry *entry = apply->entry;
 	struct parts parts;
 	uint32_t dir, id;
@@ -274,19 +274,19 @@ static int apply_entry(struct apply *apply, struct err *err)
 		return rc;
 	if (entry->hard_link)
 		return apply_hard_link(apply, dir, name, err);
-	id = tree_find(tree, dir, name.at, name.len);
+	id = layer_tree_find(tree, dir, name.at, name.len);
 	if (id && S_ISDIR(entry->mode) && is_dir(tree, id)) {
 		change_attributes(apply, id);
 		return 0;
 	}
 	if (id)
-		tree_remove(tree, id);
+		layer_tree_remove(tree, id);
 	if (S_ISCHR(entry->mode) || S_ISBLK(entry->mode))
 		return 0;
 	return add(apply, dir, name, entry, &id, err);
 }
 
-int tree_apply(struct tree *tree, uint32_t layer, const struct layer_entry *entries, size_t count,
+int layer_tree_apply(struct layer_tree *tree, uint32_t layer, const struct layer_entry *entries, size_t count,
 	       struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {

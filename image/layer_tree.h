@@ -1,5 +1,5 @@
 /*
- * tree.h - the files of an image: layers' entries, applied one upon the other.
+ * layer_tree.h - the files of an image: layers' entries, applied one upon the other.
  *
  * Pure.  The rules are those of the OCI image specification (layer.md), and where it is
  * silent those of umoci:
@@ -13,8 +13,8 @@
  * - A hard link may lead to a lower layer's file; it shares its inode from then on.
  * - Device nodes are dropped: they still replace what was there.
  */
-#ifndef IMAGE_TREE_H
-#define IMAGE_TREE_H
+#ifndef IMAGE_LAYER_TREE_H
+#define IMAGE_LAYER_TREE_H
 
 #include "common/err.h"
 #include "image/layer_entry.h"
@@ -26,7 +26,7 @@ enum {
 };
 
 /* A name in a directory. */
-struct tree_node {
+struct layer_tree_node {
 	const char *name;   /* not terminated; inside of an entry's strings, which must live on */
 	uint16_t name_len;
 	uint16_t depth;     /* the root has 0 */
@@ -37,38 +37,38 @@ struct tree_node {
 };
 
 /* What a name stands for; several for hard links. */
-struct tree_inode {
+struct layer_tree_inode {
 	const struct layer_entry *entry;  /* NULL: a directory that was made */
 	uint32_t layer;     /* whose entry that is */
 	uint32_t links;     /* names; 0: free */
 	uint32_t number;    /* for who writes the tree: 0 until then */
 };
 
-struct tree;
+struct layer_tree;
 
-struct tree *tree_new(void);  /* NULL: no memory */
-void tree_free(struct tree **tree);
+struct layer_tree *layer_tree_new(void);  /* NULL: no memory */
+void layer_tree_free(struct layer_tree **tree);
 
 /* Layers in their order, lowest first, `layer` from 0.  The entries are borrowed.  -EBADMSG:
  * entries that make no tree; -E2BIG, -ELOOP, -ENAMETOOLONG: above a cap. */
-int tree_apply(struct tree *tree, uint32_t layer, const struct layer_entry *entries, size_t count,
+int layer_tree_apply(struct layer_tree *tree, uint32_t layer, const struct layer_entry *entries, size_t count,
 	       struct err *err);
 
 /* All are applied: sorts each directory by name (as bytes). */
-int tree_sort(struct tree *tree, struct err *err);
+int layer_tree_sort(struct layer_tree *tree, struct err *err);
 
-/* Ids stay; pointers until the next tree_apply(). */
-struct tree_node *tree_node(struct tree *tree, uint32_t id);
-struct tree_inode *tree_inode(struct tree *tree, const struct tree_node *node);
-mode_t tree_mode(const struct tree_inode *inode);
+/* Ids stay; pointers until the next layer_tree_apply(). */
+struct layer_tree_node *layer_tree_node(struct layer_tree *tree, uint32_t id);
+struct layer_tree_inode *layer_tree_inode(struct layer_tree *tree, const struct layer_tree_node *node);
+mode_t layer_tree_mode(const struct layer_tree_inode *inode);
 /* Of the tables: every id is below. */
-uint32_t tree_node_end(const struct tree *tree);
-uint32_t tree_inode_end(const struct tree *tree);
-struct tree_inode *tree_inode_at(struct tree *tree, uint32_t index);
+uint32_t layer_tree_node_end(const struct layer_tree *tree);
+uint32_t layer_tree_inode_end(const struct layer_tree *tree);
+struct layer_tree_inode *layer_tree_inode_at(struct layer_tree *tree, uint32_t index);
 
 /* The id of a name in a directory; 0: not there. */
-uint32_t tree_find(struct tree *tree, uint32_t dir, const char *name, size_t len);
+uint32_t layer_tree_find(struct layer_tree *tree, uint32_t dir, const char *name, size_t len);
 /* "/usr/bin/env" for texts: cut at the front when it is longer. */
-const char *tree_path(struct tree *tree, uint32_t id, char *text, size_t size);
+const char *layer_tree_path(struct layer_tree *tree, uint32_t id, char *text, size_t size);
 
 #endif
