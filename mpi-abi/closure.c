@@ -16,34 +16,13 @@
 
 #include "common/cleanup.h"
 
-enum { LIBRARIES_MAX = 4096, RECIPE_PATHS_MAX = 8 };
+enum { LIBRARIES_MAX = 4096 };
 
 static const char *const libc_parts[] = {
 	"ld-linux*", "ld64.so*", "ld-lsb*", "libc.so.6", "libm.so.6", "libmvec.so.1",
 	"libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2",
 	"libanl.so.1", "libnsl.so.1", "libnss_*", "libthread_db.so.1", "libBrokenLocale.so.1",
 	"libc_malloc_debug.so.0", "libcrypt.so.1", "linux-vdso.so.1",
-};
-
-/*
- * What a library loads at run time.  A path is taken relative to the directory of the
- * library's real file, or absolutely; those that the host does not have are left out.
- * `beside`: the library looks for this name next to itself too (by dladdr(3)).
- */
-static const struct recipe {
-	const char *library;
-	const char *beside;
-	const char *paths[RECIPE_PATHS_MAX];
-} recipes[] = {
-	{"libucs.so.*", "ucx", {"ucx"}},
-	{"libfabric.so.*", NULL, {"libfabric"}},
-	{"libibverbs.so.*", NULL, {"libibverbs", "/etc/libibverbs.d"}},
-	{"libpmix.so.*", NULL,
-	 {"pmix", "../share/pmix", "../share/pmix-mca-params.conf", "../etc/pmix-mca-params.conf",
-	  "/etc/pmix"}},
-	{"libopen-pal.so.*", NULL,
-	 {"openmpi", "openmpi3", "../share/openmpi", "../../share/openmpi",
-	  "../etc/openmpi-mca-params.conf", "/etc/openmpi", "/etc/openmpi-x86_64"}},
 };
 
 /* What comes along of a glibc; libcrypt is another project's by now, and its file is the image's. */
@@ -57,28 +36,12 @@ static const char *const libc_set[] = {
 static const char *const linkers[] = {
 	"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "ld64.so.2", "ld-linux-riscv64-lp64d.so.1",
 };
-static const struct recipe libc_recipe = {"libc.so.6", NULL, {"gconv", "/usr/lib/locale"}};
-
-/* Libraries of one build with their modules or with each other. */
-static const char *const core_parts[] = {
-	"libucs*", "libucp*", "libuct*", "libucm*", "libfabric*", "libibverbs*", "librdmacm*",
-	"libmlx*", "libefa*", "libpsm*", "libcxi*", "libxpmem*", "libhcoll*", "libsharp*",
-	"libpmix*", "libopen-*", "libmca_common_*", "libmpi*", "liboshmem*", "libompitrace*",
-	"libmpl*", "libopa*", "libpmi*", "libprrte*",
-};
-
-static bool matches(const char *pattern, const char *text)
-{
-	size_t len = strlen(pattern);
-	if (len > 0 && pattern[len - 1] == '*')
-		return strncmp(pattern, text, len - 1) == 0;
-	return strcmp(pattern, text) == 0;
-}
+static const char *const libc_trees[] = {"gconv", "/usr/lib/locale"};
 
 static bool matches_any(const char *const *patterns, size_t count, const char *text)
 {
 	for (size_t i = 0; i < count; i++)
-		if (matches(patterns[i], text))
+		if (recipe_pattern_matches(patterns[i], text))
 			return true;
 	return false;
 }
@@ -99,6 +62,14 @@ const struct closure_library *closure_find(const struct closure *closure, const 
 		if (strcmp(closure->libraries[i].soname, soname) == 0)
 			return &closure->libraries[i];
 	return NULL;
+}
+
+static bool is_core(const struct recipes *recipes, const char *soname)
+{
+	for (size_t i = 0; i < recipes->count; i++)
+		if (recipe_matches(&recipes->items[i], RECIPE_CORE, soname))
+			return true;
+	return false;
 }
 
 /* Appends the file `path`.  A file that cannot be read is left out: 0, and not there. */
@@ -129,7 +100,7 @@ static int library_add(struct closure *closure, const struct host *host, const c
 	if (!library->soname || !library->path)
 		return no_memory(err);
 	library->family = mpi_family_of_name(library->soname) != MPI_FAMILY_NONE;
-	library->core = matches_any(core_parts, sizeof core_parts / sizeof *core_parts, library->soname);
+	library->core = is_core(closure->recipes, library->soname);
 	return 0;
 }
 
@@ -152,7 +123,7 @@ static int visit_module(void *context, const char *path, struct err *err)
 	return library_add(modules->closure, modules->host, path, path, true, err);
 }
 
-static int tree_add(struct closure *closure, const struct host *host, const struct recipe *recipe,
+static int tree_add(struct closure *closure, const struct host *host, const char *beside,
 		    const char *soname, const char *path, struct err *err)
 {
 	struct err ignored;
@@ -168,9 +139,9 @@ static int tree_add(struct closure *closure, const struct host *host, const stru
 	*tree = (struct closure_tree){
 		.path = take_ptr(&real),
 		.owner = strdup(soname),
-		.beside = recipe->beside,
+		.beside = beside ? strdup(beside) : NULL,
 	};
-	if (!tree->owner)
+	if (!tree->owner || (beside && !tree->beside))
 		return no_memory(err);
 	tree->directory = host_is_directory(host, tree->path);
 	struct module_context modules = {.closure = closure, .host = host};
@@ -180,25 +151,52 @@ static int tree_add(struct closure *closure, const struct host *host, const stru
 	return host_modules(host, directory, visit_module, &modules, err);
 }
 
-static int apply_recipe(struct closure *closure, const struct host *host,
-			const struct recipe *recipe, size_t index, struct err *err)
+/* `name`: absolute, or relative to the directory of the library's real file; the host need not have it. */
+static int add_named_tree(struct closure *closure, const struct host *host, size_t index,
+			  const char *name, const char *beside, struct err *err)
 {
 	char path[PATH_MAX];
+	const struct closure_library *library = &closure->libraries[index];
+	const char *slash = strrchr(library->path, '/');
+	int dir_len = slash && name[0] != '/' ? (int)(slash - library->path) : 0;
+	if ((size_t)snprintf(path, sizeof path, "%.*s%s%s", dir_len, library->path, dir_len ? "/" : "",
+			     name) >= sizeof path)
+		return 0;
+	/* The array of libraries may move. */
+	AUTO_FREE char *soname = strdup(library->soname);
+	return soname ? tree_add(closure, host, beside, soname, path, err) : no_memory(err);
+}
+
+/* What the library opens by name: found as if it were NEEDED, but it may be missing. */
+static int add_loaded(struct closure *closure, const struct host *host, size_t index,
+		      const char *soname, unsigned machine, struct err *err)
+{
+	const struct closure_library *library = &closure->libraries[index];
+	const char *search = library->elf.runpath ? library->elf.runpath : library->elf.rpath;
+	AUTO_FREE char *path = NULL;
+	if (closure_find(closure, soname))
+		return 0;
+	int rc = host_library_new(host, soname, machine, library->path, search, &path, err);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	size_t count = closure->library_count;
+	rc = library_add(closure, host, soname, path, false, err);
+	if (rc == 0 && closure->library_count > count)
+		closure->libraries[count].optional = true;
+	return rc;
+}
+
+static int apply_recipe(struct closure *closure, const struct host *host,
+			const struct recipe *recipe, size_t index, unsigned machine, struct err *err)
+{
+	const char *beside = recipe_value(recipe, RECIPE_BESIDE);
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < RECIPE_PATHS_MAX && recipe->paths[i]; i++) {
-		/* The array may move: take the library anew each time. */
-		const struct closure_library *library = &closure->libraries[index];
-		const char *slash = strrchr(library->path, '/');
-		int dir_len = slash ? (int)(slash - library->path) : 0;
-		if (recipe->paths[i][0] == '/')
-			dir_len = 0;
-		if ((size_t)snprintf(path, sizeof path, "%.*s%s%s", dir_len, library->path,
-				     dir_len ? "/" : "", recipe->paths[i]) >= sizeof path)
-			continue;
-		AUTO_FREE char *soname = strdup(library->soname);
-		if (!soname)
-			return no_memory(err);
-		rc = tree_add(closure, host, recipe, soname, path, err);
+	for (size_t i = 0; rc == 0 && i < recipe->entry_count; i++) {
+		const struct recipe_entry *entry = &recipe->entries[i];
+		if (entry->key == RECIPE_TREE)
+			rc = add_named_tree(closure, host, index, entry->value, beside, err);
+		else if (entry->key == RECIPE_LOAD)
+			rc = add_loaded(closure, host, index, entry->value, machine, err);
 	}
 	return rc;
 }
@@ -225,7 +223,7 @@ static int follow_needed(struct closure *closure, const struct host *host, size_
 		if (closure_is_libc(needed) || closure_find(closure, needed))
 			continue;
 		int rc = host_library_new(host, needed, machine, library->path, search, &path, err);
-		if (rc == -ENOENT && !library->module)
+		if (rc == -ENOENT && !library->module && !library->optional)
 			rc = note_missing(closure, needed, library->path, err);
 		else if (rc == 0)
 			rc = library_add(closure, host, needed, path, false, err);
@@ -241,10 +239,12 @@ static int grow_until_done(struct closure *closure, const struct host *host, uns
 	int rc = 0;
 	for (size_t at = 0; rc == 0 && at < closure->library_count; at++) {
 		rc = follow_needed(closure, host, at, machine, err);
-		for (size_t i = 0; rc == 0 && i < sizeof recipes / sizeof *recipes; i++)
+		for (size_t i = 0; rc == 0 && i < closure->recipes->count; i++)
 			if (!closure->libraries[at].module &&
-			    matches(recipes[i].library, closure->libraries[at].soname))
-				rc = apply_recipe(closure, host, &recipes[i], at, err);
+			    recipe_matches(&closure->recipes->items[i], RECIPE_LIBRARY,
+					   closure->libraries[at].soname))
+				rc = apply_recipe(closure, host, &closure->recipes->items[i], at, machine,
+						  err);
 	}
 	return rc;
 }
@@ -269,12 +269,13 @@ static int add_companions(struct closure *closure, const struct host *host,
 }
 
 int closure_new(const struct host *host, const struct host_mpi *mpi, unsigned machine,
-		const char *const *sonames, size_t soname_count, struct closure **out,
-		struct err *err)
+		const struct recipes *recipes, const char *const *sonames, size_t soname_count,
+		struct closure **out, struct err *err)
 {
 	struct closure *closure = calloc(1, sizeof *closure);
 	if (!closure)
 		return no_memory(err);
+	closure->recipes = recipes;
 	int rc = library_add(closure, host, mpi->soname, mpi->path, false, err);
 	if (rc == 0)
 		rc = add_companions(closure, host, mpi, machine, sonames, soname_count, err);
@@ -307,7 +308,9 @@ int closure_add_libc(struct closure *closure, const struct host *host, unsigned 
 		return rc;
 	for (size_t i = first; i < closure->library_count; i++)
 		closure->libraries[i].libc = true;
-	return apply_recipe(closure, host, &libc_recipe, first, err);
+	for (size_t i = 0; rc == 0 && i < sizeof libc_trees / sizeof *libc_trees; i++)
+		rc = add_named_tree(closure, host, first, libc_trees[i], NULL, err);
+	return rc;
 }
 
 void closure_free(struct closure **where)
@@ -324,6 +327,7 @@ void closure_free(struct closure **where)
 	for (size_t i = 0; i < closure->tree_count; i++) {
 		free(closure->trees[i].path);
 		free(closure->trees[i].owner);
+		free(closure->trees[i].beside);
 	}
 	free(closure->libraries);
 	free(closure->trees);

@@ -3,7 +3,7 @@
  *
  * The graph of NEEDED from the family's libraries on, and what they load at run time:
  * modules, providers, components, with the directories in which they look for them
- * (recipes, a table in closure.c).  The C library's own files are not part of it, unless
+ * (recipes.h).  The C library's own files are not part of it, unless
  * closure_add_libc() is called: then all of them are, for a part of a glibc breaks a container.
  */
 #ifndef MPI_ABI_CLOSURE_H
@@ -14,6 +14,7 @@
 
 #include "common/err.h"
 #include "mpi-abi/host.h"
+#include "mpi-abi/recipes.h"
 
 struct closure_library {
 	char *soname, *path;  /* real path on the host */
@@ -21,6 +22,7 @@ struct closure_library {
 	bool family;          /* part of the MPI itself */
 	bool core;            /* loads modules of its own build: never the image's copy */
 	bool libc;            /* part of the C library */
+	bool optional;        /* opened by name, if it can be: may lack what it needs */
 	bool module;          /* in a tree below: found there, not by its SONAME */
 };
 
@@ -29,10 +31,11 @@ struct closure_tree {
 	char *path;           /* file or directory of the host */
 	bool directory;
 	char *owner;          /* SONAME of the library that looks there */
-	const char *beside;   /* it looks for this name beside itself too ("ucx"), or NULL */
+	char *beside;         /* it looks for this name beside itself too ("ucx"), or NULL */
 };
 
 struct closure {
+	const struct recipes *recipes;  /* must outlive the closure */
 	struct closure_library *libraries;
 	size_t library_count, library_size;
 	struct closure_tree *trees;
@@ -44,8 +47,8 @@ struct closure {
  * `sonames`: the public libraries of the family that are wanted (those that the host lacks are
  * left out). A library that is not found is no error: see `missing`. */
 int closure_new(const struct host *host, const struct host_mpi *mpi, unsigned machine,
-		const char *const *sonames, size_t soname_count, struct closure **closure,
-		struct err *err);
+		const struct recipes *recipes, const char *const *sonames, size_t soname_count,
+		struct closure **closure, struct err *err);
 void closure_free(struct closure **closure);
 
 /* Adds every library of the host's glibc, and the trees of its conversions and locales.  -ENOENT without

@@ -45,6 +45,10 @@ static void effects_free(struct abi_decision *decision)
 	}
 	for (size_t i = 0; i < decision->hide_count; i++)
 		free(decision->hides[i]);
+	for (size_t i = 0; i < decision->device_count; i++)
+		free(decision->devices[i]);
+	free(take_ptr(&decision->devices));
+	decision->device_count = 0;
 	env_free(decision->drops, decision->drop_count);
 	env_free(decision->sets, decision->set_count);
 	free(take_ptr(&decision->binds));
@@ -104,12 +108,15 @@ static int decide_level(const struct abi_request *request, enum abi_level level,
 	decision->level = level;
 	int rc = host_open(request->host_root, request->library_path, &deciding.host, err);
 	if (rc == 0)
+		rc = recipes_load(deciding.host, &deciding.recipes, err);
+	if (rc == 0)
 		read_image_cache(&deciding);
 	for (size_t i = 0; rc == 0 && steps[level][i]; i++)
 		rc = steps[level][i](&deciding);
 	free(deciding.choices);
 	ldcache_free(&deciding.image_cache);
 	closure_free(&deciding.closure);
+	recipes_free(&deciding.recipes);
 	host_mpi_free(&deciding.mpi);
 	host_free(&deciding.host);
 	if (rc < 0) {

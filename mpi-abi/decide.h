@@ -112,6 +112,8 @@ struct abi_decision {
 	size_t file_count;
 	char **hides;
 	size_t hide_count;
+	char **devices;       /* of the host's fabric, and there: the container has the host's /dev */
+	size_t device_count;
 	struct abi_env *drops, *sets;
 	size_t drop_count, set_count;
 };

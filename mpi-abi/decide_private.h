@@ -14,6 +14,7 @@
 #include "mpi-abi/host.h"
 #include "mpi-abi/ldcache.h"
 #include "mpi-abi/names.h"
+#include "mpi-abi/recipes.h"
 
 enum { DECIDED = 1 };
 
@@ -31,6 +32,7 @@ struct deciding {
 	const struct image_index *index;
 	struct host *host;
 	struct host_mpi mpi;
+	struct recipes recipes;
 	struct closure *closure;
 	enum mpi_family family;
 	int generation;

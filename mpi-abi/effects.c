@@ -26,23 +26,6 @@
 #define LIB_DIR ABI_DIR "/lib"
 #define CACHE_PATH "/etc/ld.so.cache"
 
-/* What the image set for its own MPI and fabric means nothing to the host's. */
-static const struct {
-	const char *name;
-	bool of_fabric;
-} dropped[] = {
-	{"OMPI_MCA_*", false}, {"OPAL_*", false},  {"PMIX_MCA_*", false},  {"UCX_*", false},
-	{"FI_*", true},        {"I_MPI_*", false}, {"MPIR_CVAR_*", false}, {"MPICH_*", false},
-};
-
-/* Where Open MPI and PMIx look for their components, in case they were told otherwise. */
-static const struct {
-	const char *module, *variable;
-} component_paths[] = {
-	{"mca_", "OMPI_MCA_mca_base_component_path"},
-	{"pmix_mca_", "PMIX_MCA_mca_base_component_path"},
-};
-
 /* Appends a copy of an element to one of the decision's arrays; false without memory. */
 static bool append(void *array, size_t *count, const void *element, size_t size)
 {
@@ -290,24 +273,88 @@ static int env_add(struct deciding *deciding, const char *name, const char *valu
 	return deciding_no_memory(deciding);
 }
 
-static int set_environment(struct deciding *deciding)
+/* What the image set for its own MPI and fabric means nothing to the host's. */
+static int drop_variable(struct deciding *deciding, const char *name)
+{
+	for (size_t i = 0; i < deciding->decision->drop_count; i++)
+		if (strcmp(deciding->decision->drops[i].name, name) == 0)
+			return 0;
+	return env_add(deciding, name, NULL, 0);
+}
+
+/* Where components are looked for, in case the library was told otherwise: "PREFIX VARIABLE". */
+static int set_component_path(struct deciding *deciding, const char *value)
+{
+	size_t prefix_len = strcspn(value, " \t");
+	const char *variable = value + prefix_len + strspn(value + prefix_len, " \t");
+	for (size_t i = 0; i < deciding->closure->library_count; i++) {
+		const struct closure_library *library = &deciding->closure->libraries[i];
+		const char *slash = library->module ? strrchr(library->path, '/') : NULL;
+		if (slash && strncmp(slash + 1, value, prefix_len) == 0)
+			return env_add(deciding, variable, library->path, (size_t)(slash - library->path));
+	}
+	return 0;
+}
+
+static bool recipe_used(const struct deciding *deciding, const struct recipe *recipe)
+{
+	for (size_t i = 0; i < deciding->closure->library_count; i++) {
+		const struct closure_library *library = &deciding->closure->libraries[i];
+		if (!library->module && !deciding->choices[i].take_image &&
+		    recipe_matches(recipe, RECIPE_LIBRARY, library->soname))
+			return true;
+	}
+	return false;
+}
+
+static int note_device(struct deciding *deciding, const char *path)
+{
+	struct abi_decision *decision = deciding->decision;
+	for (size_t i = 0; i < decision->device_count; i++)
+		if (strcmp(decision->devices[i], path) == 0)
+			return 0;
+	char *copy = strdup(path);
+	if (copy && append(&decision->devices, &decision->device_count, &copy, sizeof copy))
+		return 0;
+	free(copy);
+	return deciding_no_memory(deciding);
+}
+
+/* Devices come with the host's /dev and are only shown; sockets lie where no container has them. */
+static int add_device_or_socket(struct deciding *deciding, const struct recipe *recipe,
+				const struct recipe_entry *entry)
+{
+	AUTO_FREE char *real = NULL;
+	struct err ignored;
+	if (!recipe_used(deciding, recipe) ||
+	    host_realpath_new(deciding->host, entry->value, &real, &ignored) < 0)
+		return 0;
+	if (entry->key == RECIPE_DEVICE)
+		return note_device(deciding, entry->value);
+	return bind_add(deciding, real, entry->value, host_is_directory(deciding->host, real));
+}
+
+static int apply_entry(struct deciding *deciding, const struct recipe *recipe,
+		       const struct recipe_entry *entry)
+{
+	switch (entry->key) {
+	case RECIPE_DROP:
+		return deciding->level == ABI_LEVEL_MPI ? drop_variable(deciding, entry->value) : 0;
+	case RECIPE_DROP_FABRIC: return drop_variable(deciding, entry->value);
+	case RECIPE_COMPONENT_PATH: return set_component_path(deciding, entry->value);
+	case RECIPE_DEVICE:
+	case RECIPE_SOCKET: return add_device_or_socket(deciding, recipe, entry);
+	default: return 0;  /* the closure's */
+	}
+}
+
+static int apply_recipes(struct deciding *deciding)
 {
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < sizeof dropped / sizeof *dropped; i++)
-		if (deciding->level == ABI_LEVEL_MPI || dropped[i].of_fabric)
-			rc = env_add(deciding, dropped[i].name, NULL, 0);
-	for (size_t i = 0; rc == 0 && i < sizeof component_paths / sizeof *component_paths; i++) {
-		const char *found = NULL;
-		for (size_t k = 0; !found && k < deciding->closure->library_count; k++) {
-			const struct closure_library *library = &deciding->closure->libraries[k];
-			const char *slash = library->module ? strrchr(library->path, '/') : NULL;
-			if (slash && strncmp(slash + 1, component_paths[i].module,
-					     strlen(component_paths[i].module)) == 0)
-				found = library->path;
-		}
-		if (found)
-			rc = env_add(deciding, component_paths[i].variable, found,
-				     (size_t)(strrchr(found, '/') - found));
+	for (size_t i = 0; rc == 0 && i < deciding->recipes.count; i++) {
+		const struct recipe *recipe = &deciding->recipes.items[i];
+		for (size_t k = 0; rc == 0 && k < recipe->entry_count; k++)
+			rc = apply_entry(deciding, recipe, &recipe->entries[k]);
 	}
 	return rc;
 }
@@ -346,7 +393,7 @@ int effects_make(struct deciding *deciding)
 	if (rc == 0)
 		rc = hide_modules(deciding);
 	if (rc == 0)
-		rc = set_environment(deciding);
+		rc = apply_recipes(deciding);
 	if (rc == 0)
 		rc = write_cache(deciding, cache);
 	return rc;

@@ -64,6 +64,8 @@ static void print_effects(const struct abi_decision *decision, struct buf *out)
 	for (size_t i = 0; i < decision->file_count; i++)
 		buf_printf(out, "file %s %zu bytes%s\n", decision->files[i].target,
 			   decision->files[i].len, decision->files[i].exists ? "" : " new");
+	for (size_t i = 0; i < decision->device_count; i++)
+		buf_printf(out, "device %s\n", decision->devices[i]);
 	for (size_t i = 0; i < decision->drop_count; i++)
 		buf_printf(out, "drop %s\n", decision->drops[i].name);
 	for (size_t i = 0; i < decision->set_count; i++)
@@ -188,6 +190,11 @@ static void json_effects(const struct abi_decision *decision, struct buf *out)
 		buf_printf(out, "%s{", i ? ", " : "");
 		json_member(out, "target", decision->files[i].target);
 		buf_printf(out, ", \"bytes\": %zu}", decision->files[i].len);
+	}
+	buf_printf(out, "],\n  \"devices\": [");
+	for (size_t i = 0; i < decision->device_count; i++) {
+		buf_printf(out, "%s", i ? ", " : "");
+		json_text(out, decision->devices[i]);
 	}
 	buf_printf(out, "],\n  \"dropped\": [");
 	for (size_t i = 0; i < decision->drop_count; i++) {

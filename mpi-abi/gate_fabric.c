@@ -96,8 +96,8 @@ int gate_fabric(struct deciding *deciding)
 	if (rc == 0)
 		rc = check_newer(deciding, &image->elf, &host);
 	if (rc == 0)
-		rc = closure_new(deciding->host, &deciding->mpi, deciding->machine, NULL, 0,
-				 &deciding->closure, deciding->err);
+		rc = closure_new(deciding->host, &deciding->mpi, deciding->machine,
+				 &deciding->recipes, NULL, 0, &deciding->closure, deciding->err);
 	if (rc == 0 && deciding->closure->missing)
 		return deciding_refuse(deciding, ABI_REASON_HOST_LIBRARY,
 				       "repair the host's libfabric (ldd shows it), or set LD_LIBRARY_PATH",

@@ -252,8 +252,8 @@ static int closure_of_family(struct deciding *deciding)
 			names[count++] = index->binaries[i].soname;
 	for (size_t i = 0; deciding->family == MPI_FAMILY_MPICH && i < MPICH_NAMES; i++)
 		names[count++] = mpich_names[i];
-	return closure_new(deciding->host, &deciding->mpi, deciding->machine, names, count,
-			   &deciding->closure, deciding->err);
+	return closure_new(deciding->host, &deciding->mpi, deciding->machine, &deciding->recipes,
+			   names, count, &deciding->closure, deciding->err);
 }
 
 int gate_host(struct deciding *deciding)

@@ -13,12 +13,17 @@ static struct closure *closure_of(const char *path, const char *soname, const ch
 {
 	struct err err = ERR_NONE;
 	struct host *host = NULL;
+	struct recipes recipes = {0};
 	struct closure *closure = NULL;
 	struct host_mpi mpi = {.family = MPI_FAMILY_MPICH, .path = (char *)path, .soname = (char *)soname};
 	assert_int_equal(host_open("host", NULL, &host, &err), 0);
-	if (closure_new(host, &mpi, elf_machine_here(), more, count, &closure, &err) < 0)
+	if (recipes_load(host, &recipes, &err) < 0)
+		fail_msg("%s", err.text);
+	if (closure_new(host, &mpi, elf_machine_here(), &recipes, more, count, &closure, &err) < 0)
 		fail_msg("%s", err.text);
 	host_free(&host);
+	recipes_free(&recipes);
+	closure->recipes = NULL;
 	return closure;
 }
 
