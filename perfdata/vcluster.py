@@ -32,5 +32,9 @@ class Nodes:
         """A command on the first node, as the ordinary user."""
         return [self.tool, 'exec', 'node1', '--user', self.account.pw_name, '--', *words]
 
+    def on_each(self, count, *words):
+        """Commands that run the words on one of the first `count` nodes each, as the ordinary user."""
+        return [[self.tool, 'exec', f'node{i + 1}', '--user', self.account.pw_name, '--', *words] for i in range(count)]
+
     def hosts(self, count, slots):
         return ','.join(f'node{i + 1}:{slots}' for i in range(count))
