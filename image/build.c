@@ -149,26 +149,29 @@ static int write_at(int fd, const void *bytes, size_t len, uint64_t at, struct e
 }
 
 /* Hash tree, config, tail: image/config_tail.h shows the layout. */
-int build_add_tail(const struct build_input *input, int fd, uint64_t bytes_used, struct err *err)
+int build_add_json_tail(int fd, uint64_t bytes_used, const char *json, size_t len, struct err *err)
 {
-	AUTO_BUF struct buf json = {0};
 	uint8_t bytes[TAIL_SIZE];
-	struct config_tail tail = {.data_size = config_tail_round(bytes_used)};
+	struct config_tail tail = {.data_size = config_tail_round(bytes_used), .json_len = len};
 	tail.hash_at = tail.data_size;
-	int rc = image_config_make(input->config, input->config_len, input->reference,
-				   input->manifest_digest, &json, err);
-	if (rc == 0)
-		rc = verity_hash(json.data, json.len, tail.json_hash, err);
+	int rc = verity_hash(json, len, tail.json_hash, err);
 	if (rc == 0)
 		rc = verity_write(fd, tail.data_size, tail.hash_at, tail.root_hash, &tail.json_at, err);
 	if (rc == 0)
-		rc = write_at(fd, json.data, json.len, tail.json_at, err);
+		rc = write_at(fd, json, len, tail.json_at, err);
 	if (rc < 0)
 		return rc;
-	tail.json_len = json.len;
 	config_tail_pack(&tail, bytes);
 	uint64_t end = config_tail_round(tail.json_at + tail.json_len + TAIL_SIZE);
 	return write_at(fd, bytes, sizeof bytes, end - TAIL_SIZE, err);
+}
+
+int build_add_tail(const struct build_input *input, int fd, uint64_t bytes_used, struct err *err)
+{
+	AUTO_BUF struct buf json = {0};
+	int rc = image_config_make(input->config, input->config_len, input->reference,
+				   input->manifest_digest, &json, err);
+	return rc < 0 ? rc : build_add_json_tail(fd, bytes_used, json.data, json.len, err);
 }
 
 static int build_merged(const struct build_input *input, const struct merge *merge, int out_fd,

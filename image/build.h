@@ -71,6 +71,8 @@ int build_image(const struct build_input *input, int out_fd, struct build_result
 /* Puts hash tree, config and tail (image/config_tail.h) behind a squashfs of bytes_used bytes: what
  * build_image() does at its end, for a squashfs of another maker.  Of *input the config and its origin. */
 int build_add_tail(const struct build_input *input, int fd, uint64_t bytes_used, struct err *err);
+/* The same with the JSON of image/config.h, as it stands behind another file. */
+int build_add_json_tail(int fd, uint64_t bytes_used, const char *json, size_t len, struct err *err);
 
 /* Pass 1 of one layer, fed as its bytes come.  A scan is used by one thread at a time; several
  * scans may run in several threads. */

@@ -44,6 +44,8 @@ static const struct command {
 	{"image", "info", "FILE", "what the image file is", 1, 1, image_info},
 	{"image", "index", "FILE", "hash it, so that every read of it is verified", 1, 3,
 	 cmpi_image_index},
+	{"image", "optimize", "FILE --profile PROFILE", "write it anew, what a start reads first", 2, 5,
+	 cmpi_image_optimize},
 	{"abi", "explain", "[OPTIONS] FILE", "whose MPI cmpirun --mpi would load, and why", 1, 16,
 	 cmpi_abi_explain},
 	{"node", "ls", "", "the images that this node keeps (cmpirun --keep-image)", 0, 0, cmpi_node_ls},
