@@ -14,6 +14,14 @@
 #include "bcast/session.h"
 #include "bcast/source.h"
 
+/* Of a rank and a child of its. */
+enum engine_verdict {
+	ENGINE_KEEPS_UP,
+	ENGINE_CHILD_SLOW,
+	ENGINE_SELF_SLOW,  /* the rank that judges */
+	ENGINE_CHILD_SUSPECT,
+};
+
 struct engine_job {
 	const struct schedule *schedule;
 	const struct chunk_layout *layout;
@@ -36,6 +44,9 @@ struct engine_job {
 	void (*progress)(void *context, uint64_t bytes);  /* some ten times a second, and at the end */
 	/* For tests: a chunk's bytes have come from a peer and are not verified yet. */
 	void (*received)(void *context, uint64_t chunk, char *bytes, size_t len);
+	/* For tests: judges in place of the clock, once a turn and child, to which `sent` chunks have been sent
+	 * or are under way.  A suspect is slow when the probe has come back. */
+	enum engine_verdict (*judged)(void *context, int child, uint64_t sent);
 	void *context;
 };
 

@@ -37,6 +37,8 @@ enum {
 #define PROBE_AFTER_NS NS_PER_S
 #define PROBE_WORTH_NS (5 * NS_PER_S)
 
+static int hand_over_all(struct engine *engine, int stream, struct err *err);
+
 static uint64_t sent(const struct flow *flow)
 {
 	return flow->next - (uint64_t)flow->under_way;
@@ -155,10 +157,38 @@ static int suspect_only_child(struct engine *engine, uint64_t now, struct err *e
 	return start_probe(engine, 0, each_ns, err);
 }
 
+/* A test says who is slow, and no clock. */
+static int take_verdict(struct engine *engine, int at, struct err *err)
+{
+	const struct engine_job *job = engine->job;
+	struct flow *flow = &engine->flows[at];
+	if (flow->closed || flow->demoted)
+		return 0;
+	switch (job->judged(job->context, flow->peer, flow->next)) {
+	case ENGINE_KEEPS_UP:
+		return 0;
+	case ENGINE_CHILD_SLOW:
+		return demote(engine, flow, err);
+	case ENGINE_SELF_SLOW:
+		return hand_over_all(engine, flow->stream, err);
+	case ENGINE_CHILD_SUSPECT:
+		return start_probe(engine, at, UINT64_MAX, err);
+	}
+	return 0;
+}
+
 int engine_slow_turn(struct engine *engine, struct err *err)
 {
 	uint64_t now = clock_now_ns();
-	if (engine->at_end || now - engine->watched_ns < WATCH_EVERY_NS)
+	if (engine->at_end)
+		return 0;
+	if (engine->job->judged != NULL) {
+		int rc = 0;
+		for (int i = 0; rc == 0 && i < engine->flow_count; i++)
+			rc = take_verdict(engine, i, err);
+		return rc;
+	}
+	if (now - engine->watched_ns < WATCH_EVERY_NS)
 		return 0;
 	engine->watched_ns = now;
 	int rc = judge_all(engine, now, err);

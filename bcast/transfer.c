@@ -125,6 +125,7 @@ static int move(struct session *session, struct work *work, struct bcast_failed 
 		.wanted = transfer->wanted,
 		.progress = transfer->progress,
 		.received = transfer->received,
+		.judged = transfer->judged,
 		.context = transfer->context,
 	};
 	struct engine_result own, *result = transfer->result != NULL ? transfer->result : &own;

@@ -9,12 +9,11 @@
 #include <stdint.h>
 
 #include "bcast/bcast_msg.h"
+#include "bcast/engine.h"
 #include "bcast/manifest.h"
 #include "bcast/schedule.h"
 #include "bcast/session.h"
 #include "bcast/source.h"
-
-struct engine_result;
 
 struct transfer {
 	/* The same on all ranks. */
@@ -48,6 +47,7 @@ struct transfer {
 	bool (*wanted)(void *context, uint64_t *chunk);
 	void (*progress)(void *context, uint64_t bytes);
 	void (*received)(void *context, uint64_t chunk, char *bytes, size_t len);
+	enum engine_verdict (*judged)(void *context, int child, uint64_t sent);
 	void *context;
 };
 
