@@ -20,11 +20,13 @@
 #include "common/cleanup.h"
 
 enum { BLOCK = 512, PIECE = 256 << 10, DEPTH_MAX = 256, LINKS_KEPT_MAX = 1 << 20 };
+enum { LINK_BUCKETS = 1 << 16 };  /* short chains up to LINKS_KEPT_MAX */
 
 struct link_seen {
 	dev_t device;
 	ino_t inode;
 	char *path;
+	size_t next;  /* in its bucket: index + 1, or 0 */
 };
 
 struct writer {
@@ -32,7 +34,8 @@ struct writer {
 	uint64_t len;
 	struct buf out;
 	struct link_seen *links;
-	size_t link_count;
+	size_t link_count, link_room;
+	size_t *link_buckets;  /* by inode: index + 1 of the last one kept, or 0; NULL until there is one */
 	unsigned depth;
 };
 
@@ -168,21 +171,38 @@ static int add_data(struct writer *writer, const char *name, int fd, uint64_t si
 	return flush(writer, err);
 }
 
+static bool grow_links(struct writer *writer)
+{
+	if (writer->link_buckets == NULL)
+		writer->link_buckets = calloc(LINK_BUCKETS, sizeof *writer->link_buckets);
+	if (writer->link_buckets == NULL || writer->link_count >= LINKS_KEPT_MAX)
+		return false;
+	if (writer->link_count < writer->link_room)
+		return true;
+	size_t room = writer->link_room ? 2 * writer->link_room : 64;
+	struct link_seen *bigger = realloc(writer->links, room * sizeof *bigger);
+	if (bigger == NULL)
+		return false;
+	writer->links = bigger;
+	writer->link_room = room;
+	return true;
+}
+
 /* The path under which this inode was written before; NULL: not yet, and it is kept in mind. */
 static const char *seen_before(struct writer *writer, const struct stat *st, const char *name)
 {
-	for (size_t i = 0; i < writer->link_count; i++)
-		if (writer->links[i].device == st->st_dev && writer->links[i].inode == st->st_ino)
-			return writer->links[i].path;
-	if (writer->link_count >= LINKS_KEPT_MAX)
+	if (!grow_links(writer) && writer->link_buckets == NULL)
 		return NULL;
-	struct link_seen *bigger = realloc(writer->links, (writer->link_count + 1) * sizeof *bigger);
-	if (bigger == NULL)
-		return NULL;
-	writer->links = bigger;
-	char *path = strdup(name);
-	if (path != NULL)
-		bigger[writer->link_count++] = (struct link_seen){st->st_dev, st->st_ino, path};
+	size_t *bucket = &writer->link_buckets[st->st_ino % LINK_BUCKETS];
+	for (size_t at = *bucket; at != 0; at = writer->links[at - 1].next)
+		if (writer->links[at - 1].device == st->st_dev && writer->links[at - 1].inode == st->st_ino)
+			return writer->links[at - 1].path;
+	char *path = writer->link_count < writer->link_room && writer->link_count < LINKS_KEPT_MAX
+			     ? strdup(name) : NULL;
+	if (path != NULL) {
+		writer->links[writer->link_count++] = (struct link_seen){st->st_dev, st->st_ino, path, *bucket};
+		*bucket = writer->link_count;
+	}
 	return NULL;
 }
 
@@ -290,6 +310,7 @@ int layout_tar_write(const char *path, int out_fd, uint64_t *len, struct err *er
 	for (size_t i = 0; i < writer.link_count; i++)
 		free(writer.links[i].path);
 	free(writer.links);
+	free(writer.link_buckets);
 	buf_free(&writer.out);
 	*len = writer.len;
 	return rc < 0 ? err_prefix(err, "%s", path) : 0;
