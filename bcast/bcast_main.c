@@ -34,6 +34,7 @@ static int run_tool(const struct bcast_options *options, const struct err *usage
 		.verify = options->verify,
 		.progress = options->progress,
 		.json = options->json,
+		.readers = options->readers,
 	};
 	return tool_mode_run(&tool, usage);
 }

@@ -6,8 +6,11 @@
 
 #include <limits.h>
 #include <stddef.h>
+#include <string.h>
 
-enum { OPTION_VERIFY = 1, OPTION_PROGRESS, OPTION_JSON, OPTION_HELP, OPTION_VERSION,
+#include "bcast/bcast_msg.h"
+
+enum { OPTION_VERIFY = 1, OPTION_PROGRESS, OPTION_JSON, OPTION_READERS, OPTION_HELP, OPTION_VERSION,
        OPTION_DAEMON_FD, OPTION_IMAGE_FD, OPTION_ARRIVAL_FD };
 
 const struct opt bcast_option_table[] = {
@@ -17,6 +20,9 @@ const struct opt bcast_option_table[] = {
 	{OPTION_PROGRESS, OPT_FLAG, "--progress", NULL, "Tell on stderr how much has been copied."},
 	{OPTION_JSON, OPT_FLAG, "--json", NULL,
 	 "Print one line of JSON at the end: bytes, nodes, digest, durations."},
+	{OPTION_READERS, OPT_VALUE, "--readers", "auto|K",
+	 "So many nodes read SRC, each another part; auto: as many as suit its file system. Default: 1, the "
+	 "first."},
 	{OPTION_HELP, OPT_FLAG, "--help -h", NULL, "Print this and end."},
 	{OPTION_VERSION, OPT_FLAG, "--version", NULL, "Print the version and end."},
 	/* Between cmpid and cmpi-bcast alone: not shown. */
@@ -35,6 +41,17 @@ static int take_fd_number(const struct opt *option, const char *value, int *fd, 
 	return rc;
 }
 
+static int take_readers(const struct opt *option, const char *value, int *readers, struct err *err)
+{
+	long number = 0;
+	int rc = strcmp(value, "auto") == 0
+			 ? 0
+			 : opt_number(option, value, 1, BCAST_READERS_MAX, &number, err);
+	if (rc == 0)
+		*readers = (int)number;
+	return rc;
+}
+
 static int take_option(struct bcast_options *options, const struct opt *option, const char *value,
 		       struct err *err)
 {
@@ -48,6 +65,8 @@ static int take_option(struct bcast_options *options, const struct opt *option, 
 	case OPTION_JSON:
 		options->json = true;
 		return 0;
+	case OPTION_READERS:
+		return take_readers(option, value, &options->readers, err);
 	case OPTION_HELP:
 		options->action = BCAST_ACTION_HELP;
 		return 0;
@@ -92,7 +111,8 @@ int bcast_options_parse(char **argv, struct bcast_options *options, struct err *
 	const struct opt *option;
 	const char *value;
 	int rc;
-	*options = (struct bcast_options){.daemon_fd = -1, .image_fd = -1, .arrival_fd = -1};
+	*options = (struct bcast_options){.daemon_fd = -1, .image_fd = -1, .arrival_fd = -1,
+					 .readers = 1};
 	while ((rc = opt_next(&parser, &option, &value, err)) > 0)
 		if ((rc = take_option(options, option, value, err)) < 0)
 			return rc;

@@ -17,6 +17,7 @@ struct bcast_options {
 	int daemon_fd, image_fd, arrival_fd; /* -1: not given */
 	const char *source, *destination; /* inside argv */
 	bool verify, progress, json;
+	int readers;  /* 0: auto */
 };
 
 /* For help and man page. */

@@ -1,8 +1,8 @@
 /*
  * tool_mode.c - `mpiexec -ppn 1 cmpi-bcast SRC DST` (tool_mode.h, cmpi-bcast(1)).
  *
- * One rank a node copies, the lowest; others on the same node wait, asleep.  Rank 0 opens SRC,
- * tells its size, mode, time and name, and prints; every copying rank opens DST beside its final
+ * One rank a node copies, the lowest; others on the same node wait, asleep.  Rank 0 opens SRC, other
+ * readers (readers.h) the same path; rank 0 tells its size, mode, time and name, and prints; every copying rank opens DST beside its final
  * name, lands the file in it (transfer.h) and renames it when all ranks have verified theirs.
  *
  * A signal that asks for an end (INT, TERM, HUP) is taken from a signalfd by the session's watch,
@@ -23,6 +23,7 @@
 #include "bcast/destination.h"
 #include "bcast/leaders.h"
 #include "bcast/manifest.h"
+#include "bcast/readers.h"
 #include "bcast/session.h"
 #include "bcast/source.h"
 #include "bcast/transfer.h"
@@ -37,6 +38,7 @@ enum { ASLEEP_NS = 2 * (int)NS_PER_MS };
 struct file_wire {
 	uint64_t size, mtime_s, mtime_ns;
 	uint32_t mode;
+	int32_t readers;
 	char name[NAME_MAX + 1];
 };
 
@@ -87,7 +89,7 @@ static void print_progress(void *context, uint64_t bytes)
 
 static void open_source(struct tool *tool, struct err *err)
 {
-	const char *path = tool->options->source;
+	const char *path = tool->options->source, *advice;
 	if (tool->copiers.rank != 0 || source_open(path, &tool->source, err) < 0)
 		return;
 	tool->file = (struct file_wire){
@@ -95,7 +97,11 @@ static void open_source(struct tool *tool, struct err *err)
 		.mtime_s = (uint64_t)tool->source.mtime.tv_sec,
 		.mtime_ns = (uint64_t)tool->source.mtime.tv_nsec,
 		.mode = tool->source.mode,
+		.readers = readers_choose(&tool->source, tool->options->readers, tool->copiers.size,
+					  &advice),
 	};
+	if (advice != NULL)
+		log_note("%s: %s", path, advice);
 	snprintf(tool->file.name, sizeof tool->file.name, "%.*s", NAME_MAX, destination_base(path));
 }
 
@@ -166,12 +172,17 @@ static int copy(struct tool *tool, struct bcast_failed *failed)
 		destination_open(tool->options->destination, tool->file.name, &tool->destination,
 				 &transfer.earlier);
 	transfer.size = tool->file.size;
-	transfer_choose(tool->file.size, tool->copiers.size, 1, &transfer.kind,
+	transfer_choose(tool->file.size, tool->copiers.size, tool->file.readers, &transfer.kind,
 			&transfer.chunk_size);
+	int rc = readers_open(&tool->copiers, transfer.kind, tool->file.readers,
+			      tool->options->readers > 0, &tool->source, &transfer.earlier, &err);
+	if (rc < 0)
+		return session_fail(&tool->copiers, EXITCODE_NODE, &err, failed);
+	transfer.readers = rc;
 	tool->chunk_size = transfer.chunk_size;
 	transfer.source = tool->source.fd >= 0 ? &tool->source : NULL;
 	transfer.fd = tool->destination.fd;
-	int rc = transfer_run(&tool->copiers, &transfer, &tool->done, failed);
+	rc = transfer_run(&tool->copiers, &transfer, &tool->done, failed);
 	if (rc == 0)
 		rc = commit(tool, failed);
 	destination_close(&tool->destination);

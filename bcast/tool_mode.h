@@ -11,6 +11,7 @@
 struct tool_options {
 	const char *source, *destination;
 	bool verify, progress, json;
+	int readers;  /* 0: as many as suit the file */
 };
 
 /* Copies; or, when `usage` is an error of the command line, tells that.  Prints as rank 0 only.

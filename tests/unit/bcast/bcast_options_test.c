@@ -22,6 +22,11 @@ static void test_tool(void **state)
 	assert_int_equal(PARSE("--verify", "--json", "a", "b"), 0);
 	assert_int_equal(options.action, BCAST_ACTION_TOOL);
 	assert_true(options.verify && options.json && !options.progress);
+	assert_int_equal(options.readers, 1);
+	assert_int_equal(PARSE("--readers=3", "a", "b"), 0);
+	assert_int_equal(options.readers, 3);
+	assert_int_equal(PARSE("--readers", "auto", "a", "b"), 0);
+	assert_int_equal(options.readers, 0);
 	assert_string_equal(options.source, "a");
 	assert_string_equal(options.destination, "b");
 }
@@ -61,6 +66,7 @@ static void test_refused(void **state)
 	assert_int_equal(PARSE("--frob", "a", "b"), -EINVAL);
 	assert_int_equal(PARSE("--image-fd=3", "a", "b"), -EINVAL);
 	assert_int_equal(PARSE("--daemon-fd=x"), -EINVAL);
+	assert_int_equal(PARSE("--readers=0", "a", "b"), -EINVAL);
 	assert_int_equal(PARSE("--daemon-fd=3", "a"), -EINVAL);
 	assert_string_not_equal(err.text, "");
 }

@@ -49,6 +49,20 @@ if [[ $mpi == mpich ]] && unshare --uts --mount true 2>/dev/null; then
 		"$2" "$1/src" "$1/mnt/dst" && cmp "$1/src" "$1/mnt/dst" && touch "$1/good.$PMI_RANK"
 	' _ "$dir" "$bcast" || fail "status $?"
 	for rank in 0 1 2; do [[ -e $dir/good.$rank ]] || fail "no copy on node $rank"; done
+	# Several readers; one of them sees another file.
+	# shellcheck disable=SC2016
+	run_mpi 3 unshare --uts --mount bash -c '
+		hostname "n$PMI_RANK"; mount -t tmpfs none "$1/mnt"
+		"$2" --readers 3 "$1/src" "$1/mnt/dst" && cmp "$1/src" "$1/mnt/dst" && touch "$1/read.$PMI_RANK"
+	' _ "$dir" "$bcast" || fail "several readers: status $?"
+	for rank in 0 1 2; do [[ -e $dir/read.$rank ]] || fail "several readers: no copy on node $rank"; done
+	# shellcheck disable=SC2016
+	run_mpi 3 unshare --uts --mount bash -c '
+		hostname "n$PMI_RANK"; mount -t tmpfs none "$1/mnt"
+		[[ $PMI_RANK != 1 ]] || mount --bind /etc/passwd "$1/src"
+		"$2" --readers 3 "$1/src" "$1/mnt/dst"
+	' _ "$dir" "$bcast" >"$dir/log" 2>&1 && fail "readers of different files"
+	has "$dir/log" "is another file on n1"
 	# shellcheck disable=SC2016
 	run_mpi 3 unshare --uts --mount bash -c '
 		hostname "n$PMI_RANK"; mount -t tmpfs -o size=$((PMI_RANK == 1 ? 1 : 100))m none "$1/mnt"
