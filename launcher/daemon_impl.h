@@ -98,7 +98,7 @@ struct daemon {
 	int status;                    /* -1: nothing has failed */
 	int interrupts, told_interrupts;  /* by signal, by cmpirun */
 	uint32_t guard_timer, guard_looks;  /* for ranks that run alone */
-	uint32_t report_timer, term_timer, grace_timer, deadline_timer, tree_timer, held_timer, bcast_timer;
+	uint32_t report_timer, term_timer, patience_timer, grace_timer, deadline_timer, tree_timer, held_timer, bcast_timer;
 	struct bcast_failed held;      /* waits for a better explanation, */
 	bool node_0_speaks;            /* or for node 0 to say the same */
 

@@ -25,6 +25,7 @@
 #include "common/log.h"
 
 #define TREE_DEADLINE_NS (30 * NS_PER_S)
+#define PATIENCE_NS NS_PER_S
 #define HOLD_NS (1500 * NS_PER_MS)
 enum { PMI_ANSWER_MS = 1000 };
 
@@ -257,13 +258,23 @@ static bool may_start_early(const struct daemon *daemon)
 	       (plan->mount == MOUNT_CHOICE_FUSE || geteuid() != 0);
 }
 
+static void on_patience(void *context)
+{
+	struct daemon *daemon = context;
+	daemon->patience_timer = 0;
+	daemon_learn(daemon, FACT_MOUNTABLE);
+}
+
+/* An image that is whole in a moment is waited for: ranks that poll for messages take the cores that the
+ * rest of the broadcast needs, and both would be slower for it. */
 static void on_bcast_mountable(void *context, const struct bcast_mountable *mountable)
 {
 	struct daemon *daemon = context;
 	if (!may_start_early(daemon))
 		return;
 	daemon->timing.ns[TIMING_MOUNTABLE] = mountable->after_ns;
-	daemon_learn(daemon, FACT_MOUNTABLE);
+	if (loop_add_timer(daemon->loop, PATIENCE_NS, on_patience, daemon, &daemon->patience_timer, NULL) < 0)
+		on_patience(daemon);
 }
 
 void daemon_end_arrival(struct daemon *daemon)
