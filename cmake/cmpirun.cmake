@@ -31,7 +31,8 @@ function(cmpirun_unit_tests folder)
     target_compile_definitions(${target} PRIVATE
       TEST_SOURCE_DIR="${PROJECT_SOURCE_DIR}/tests" TEST_BINARY_DIR="${PROJECT_BINARY_DIR}")
     add_test(NAME unit/${folder}/${base} COMMAND ${target})
-    set_tests_properties(unit/${folder}/${base} PROPERTIES TIMEOUT 120)
+    set_tests_properties(unit/${folder}/${base} PROPERTIES TIMEOUT 120
+      ENVIRONMENT LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp)
   endforeach()
 endfunction()
 

@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	if (options.action == ACTION_RUN && (options.image == NULL || options.argv[0] == NULL))
+	/* Without a program it is the image's own. */
+	if (options.action == ACTION_RUN && (options.image == NULL || options.argv == NULL))
 		abort();
 	options_free(&options);
 	return 0;

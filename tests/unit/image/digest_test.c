@@ -20,7 +20,7 @@ static void forms(void **state)
 	assert_true(digest_is_valid(EMPTY));
 	upper[8] = 'A';
 	snprintf(longer, sizeof longer, "%s0", EMPTY);
-	const char *const bad[] = {"", "sha256:", "sha256", upper, longer, EMPTY + 1, "sha512:00", "md5:d41d8cd98f00b204e9800998ecf8427e",
+	const char *const bad[] = {"", "sha256:", "sha256", upper, longer, &EMPTY[1], "sha512:00", "md5:d41d8cd98f00b204e9800998ecf8427e",
 				   "sha256:../../../../../../../../../../../../../../../../../../../../../etc"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		assert_false(digest_is_valid(bad[i]));
