@@ -176,7 +176,8 @@ test_mpi_abort() {
 test_ranks_that_run_alone_are_noticed() {
   # shellcheck disable=SC2016  # in the container
   local image alone='for v in $(env | grep -oE "^(PMI|JSM)[^=]*"); do unset $v; done; mpi_hello --sleep 30; echo'
-  for image in bookworm-mpich trixie-mpich bookworm-openmpi trixie-openmpi; do
+  # (Debian 12's Open MPI does not run alone where there is no orted: it fails by itself.)
+  for image in bookworm-mpich trixie-mpich trixie-openmpi; do
     limit=25 run cmpirun -n 2 --image "$IMAGES/$image.sqsh" sh -c "$alone"
     want_status 123; want_err_like 'runs alone: its libmpi'; want_clean
   done
