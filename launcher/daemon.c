@@ -256,10 +256,8 @@ static void begin_ending(struct daemon *daemon)
 		return;
 	daemon->facts |= FACT_ENDING;
 	daemon_abort_wire_up(daemon, daemon->status);
-	/* With the image here it ends by itself, and in good order.  So it does when ranks run already and the
-	 * rest of the image still comes, if that is soon: killed, it would look like a crash to the launcher. */
-	bool ends_well = daemon_knows(daemon, FACT_IMAGE) ||
-			 (daemon_knows(daemon, FACT_SPAWNED) && !daemon->bcast_has_failed);
+	/* With the image here it ends by itself, and in good order. */
+	bool ends_well = daemon_knows(daemon, FACT_IMAGE);
 	if (daemon->bcast != NULL && !ends_well)
 		bcast_client_kill(daemon->bcast);
 	if (daemon->bcast == NULL || !ends_well)

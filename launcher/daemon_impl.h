@@ -74,7 +74,6 @@ struct daemon {
 	bool init_has_ended, init_has_failed;
 	bool is_wiring_up;             /* of several nodes, before the session */
 	struct bcast_client *bcast;
-	bool bcast_has_failed;
 	int image_fd, arrival_fd;      /* arrival_fd: several nodes; see common/arrival.h */
 	uint64_t image_bytes;
 	struct pmi_server *pmi;
@@ -129,6 +128,8 @@ int daemon_start_session(struct daemon *daemon, struct err *err);
 void daemon_take_memory(struct daemon *daemon, int take_fd);
 /* A failure of the broadcast that waited for a better explanation waits no more. */
 void daemon_tell_held(struct daemon *daemon);
+/* A rank's end that a failing broadcast may have caused: its reason would be the better one. */
+void daemon_hold_rank(struct daemon *daemon, int status, const char *text);
 /* We fail while other nodes' cmpi-bcast may still be in MPI_Init: ends them.  Later it does nothing. */
 void daemon_abort_wire_up(struct daemon *daemon, int status);
 /* What still waits for the image gets an error, unless it is whole. */

@@ -400,12 +400,20 @@ static void on_spawned(void *context, uint32_t rank, pid_t pid)
 	daemon->total_ns = now_ns > daemon->plan.started_ns ? now_ns - daemon->plan.started_ns : 1;
 }
 
-/* A lone program's own exit status says enough; of many ranks one must be named. */
+/* A lone program's own exit status says enough; of many ranks one must be named.  A page of the image that
+ * will not come any more is a bus error to a rank. */
 static void judge(struct daemon *daemon, uint32_t rank, int status)
 {
 	const struct daemon_rank *state = rank_of(daemon, rank);
 	const char *node = daemon->card.node;
-	if (WIFSIGNALED(status)) {
+	if (status != 0 && daemon->held_timer != 0)
+		daemon_tell_held(daemon);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS && !daemon_knows(daemon, FACT_IMAGE)) {
+		char text[200];
+		snprintf(text, sizeof text, "rank %u on node %s was ended by signal %d (%s)", rank, node, SIGBUS,
+			 strsignal(SIGBUS));
+		daemon_hold_rank(daemon, EXITCODE_SIGNAL + SIGBUS, text);
+	} else if (WIFSIGNALED(status)) {
 		int signo = WTERMSIG(status);
 		daemon_fail(daemon, EXITCODE_SIGNAL + signo, "rank %u on node %s was ended by signal %d (%s)",
 			    rank, node, signo, strsignal(signo));

@@ -26,6 +26,7 @@
 
 #define TREE_DEADLINE_NS (30 * NS_PER_S)
 #define PATIENCE_NS NS_PER_S
+#define HOLD_RANK_NS (500 * NS_PER_MS)
 #define HOLD_NS (1500 * NS_PER_MS)
 enum { PMI_ANSWER_MS = 1000 };
 
@@ -345,9 +346,22 @@ void daemon_tell_held(struct daemon *daemon)
 	on_held(daemon);
 }
 
+void daemon_hold_rank(struct daemon *daemon, int status, const char *text)
+{
+	if (daemon->held_timer != 0) {
+		daemon_tell_held(daemon);
+		return;
+	}
+	daemon->held = (struct bcast_failed){.exit_code = status};
+	err_set(&daemon->held.err, EIO, "%s", text);
+	daemon->node_0_speaks = false;
+	loop_add_timer(daemon->loop, HOLD_RANK_NS, on_held, daemon, &daemon->held_timer, NULL);
+}
+
 /* The tree may know better, or node 0 say the same. */
 static void hold(struct daemon *daemon, const struct bcast_failed *failed, bool node_0_speaks)
 {
+	loop_remove_timer(daemon->loop, &daemon->held_timer);
 	daemon->held = *failed;
 	daemon->node_0_speaks = node_0_speaks;
 	/* One that it could not tell itself, being dead, lacks the name. */
@@ -361,7 +375,6 @@ static void hold(struct daemon *daemon, const struct bcast_failed *failed, bool 
 static void on_bcast_failed(void *context, const struct bcast_failed *failed)
 {
 	struct daemon *daemon = context;
-	daemon->bcast_has_failed = true;
 	bool is_agreed = failed->exit_code == EXITCODE_IMAGE || failed->exit_code == EXITCODE_SETUP ||
 			 failed->exit_code == EXITCODE_USAGE;
 	bool node_0_speaks = is_agreed && daemon->node != TREE_NONE;

@@ -34,7 +34,7 @@
 
 #define SIGNAL_NS NS_PER_S            /* for a launcher that has the signal, too, to act on it */
 #define LAST_WORDS_NS (6 * NS_PER_S)  /* a daemon's own end takes up to four */
-#define GRACE_NS (5 * NS_PER_S)       /* the launcher's end after a failed job, then TERM */
+#define GRACE_NS (4 * NS_PER_S)       /* the launcher's end after a failed job, then TERM */
 #define KILL_NS (2 * NS_PER_S)        /* TERM to KILL */
 
 struct supervisor {
