@@ -136,6 +136,7 @@ static int run(struct making *making, struct plan *plan, struct launch *launch)
 	for (size_t i = 0; launch->argv[i] != NULL; i++)
 		log_debug("launcher word %zu: %s", i, launch->argv[i]);
 	if (launch->supervisor != NULL) {
+		image_file_close(&making->image);  /* cmpi-bcast reads it, and has its own */
 		int status = supervisor_run(launch->supervisor, launch->argv, &err);
 		return status < 0 ? fail(EXITCODE_NODE, &err) : status;
 	}

@@ -217,14 +217,14 @@ test_image_is_read_once() {
 }
 
 # Given to sh on a node: device, inode and blocks of the files of the image's size that processes of the
-# user have open, and nothing that they have in memory besides (PMIx has large files with nothing in them).
+# user have open, and nothing that they have in memory besides.
 # shellcheck disable=SC2016
 readonly IMAGE_COPIES='
   for pid in $(pgrep -u "$1"); do
     for fd in /proc/$pid/fd/*; do
       stat -L -c "%d %i %s %b %F" "$fd" 2>/dev/null
     done
-  done | awk -v size="$2" "\$3 >= size && \$4 * 512 >= size && \$5 == \"regular\" { print \$1, \$2, \$4 * 512 }" | sort -u'
+  done | awk -v size="$2" "\$3 >= size && \$5 == \"regular\" { print \$1, \$2, \$4 * 512 }" | sort -u'
 
 test_image_is_in_memory_once_a_node() {
   local node copies size device inode bytes

@@ -135,8 +135,8 @@ readonly LOOK='
   find /tmp /dev/shm -mindepth 1 -user "$1" ! -path "/tmp/ompi.*" -printf "file %p\n" 2>/dev/null
   true'
 
-# What is the launchers' own, and not ours to end.
-readonly LAUNCHERS='(salloc|srun|sshd?|mpiexec[.a-z]*|orterun|orted|hydra_pmi_proxy|sh +sh -c .*(hydra_pmi_proxy|orted).*)'
+# What is the launchers' own, and not ours to end; cmpirun stays as the parent of one, and as long.
+readonly LAUNCHERS='(cmpirun|salloc|srun|sshd?|mpiexec[.a-z]*|orterun|orted|hydra_pmi_proxy|sh +sh -c .*(hydra_pmi_proxy|orted).*)'
 readonly NOT_OURS="^process +[0-9]+ [^ ]+ +$LAUNCHERS|^state tcp .*\"$LAUNCHERS\"|/memfd:hostfile"
 
 look() { on "$1" sh -c "$LOOK" sh "$CMPIRUN_TEST_USER"; }
