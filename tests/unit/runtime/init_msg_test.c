@@ -14,8 +14,8 @@ static const uint8_t cpus[] = {0xf0, 0x01};
 
 static const struct init_msg messages[] = {
 	{.type = INIT_MSG_MEMORY, .memory = {1ull << 40}},
-	{.type = INIT_MSG_ATTACH, .attach = {INIT_BACKEND_KERNEL, false, false}},
-	{.type = INIT_MSG_ATTACH, .attach = {INIT_BACKEND_AUTO, true, true}},
+	{.type = INIT_MSG_ATTACH, .attach = {.backend = INIT_BACKEND_KERNEL}},
+	{.type = INIT_MSG_ATTACH, .attach = {.backend = INIT_BACKEND_AUTO, .has_arrival = true, .has_profile = true}},
 	{.type = INIT_MSG_JOB},
 	{.type = INIT_MSG_SPAWN, .spawn = {7, 3, 3, environment, 3, cpus, 2}},
 	{.type = INIT_MSG_SPAWN, .spawn = {0, 0, INIT_PMI_NONE, NULL, 0, NULL, 0}},
@@ -75,7 +75,7 @@ static void test_values_out_of_range(void **state)
 	static const uint8_t many[INIT_CPU_BYTES_MAX + 1];
 	refuse(&(struct init_msg){.type = INIT_MSG_SIGNAL, .signal = {0}});
 	refuse(&(struct init_msg){.type = INIT_MSG_SIGNAL, .signal = {65}});
-	refuse(&(struct init_msg){.type = INIT_MSG_ATTACH, .attach = {(enum init_backend)3, false, false}});
+	refuse(&(struct init_msg){.type = INIT_MSG_ATTACH, .attach = {.backend = (enum init_backend)3}});
 	refuse(&(struct init_msg){.type = INIT_MSG_SPAWN, .spawn = {.pmi_fd = 2}});
 	refuse(&(struct init_msg){.type = INIT_MSG_SPAWN, .spawn = {.pmi_fd = -2}});
 	refuse(&(struct init_msg){.type = INIT_MSG_SPAWN,
