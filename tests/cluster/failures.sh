@@ -52,7 +52,7 @@ lose() {
     status=none out=$(<"$WORK/out") err=$(<"$WORK/err")
   fi
   [[ $starter == srun ]] || want_status 122
-  want_err_like "(^|"$'\n'")cmpirun: [^"$'\n'"]*$node was lost"
+  want_err_like "(^|"$'\n'")cmpirun: [^"$'\n'"]*($node was lost|node[0-9]+: MPI: )"  # in a broadcast MPI may speak first, without the name
 }
 
 # -- a node is lost --------------------------------------------------------------------------
