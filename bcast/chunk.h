@@ -21,9 +21,10 @@ struct chunk_layout {
 	uint64_t count;
 };
 
-/* The chunk size that suits a file of `size` bytes: large files can afford larger chunks, which
- * cost fewer messages, and the pipeline's filling time stays small against the whole.  A multiple
- * of 2 MiB, the huge page, from 1 GB on. */
+/* The chunk size that suits a file of `size` bytes, and the largest for it: large files can afford
+ * larger chunks, which cost fewer messages, and the pipeline's filling time stays small against the
+ * whole.  1 MiB
+ * below 1 GB, 2 below 2 GB, 4 below 4 GB, 8 above. */
 uint32_t chunk_size_for(uint64_t size);
 
 /* -EINVAL for a chunk_size of 0 or above CHUNK_SIZE_MAX, -EFBIG above 2^62 bytes. */

@@ -13,31 +13,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MIB (1u << 20)
-#define GB 1000000000ull
+#include "bcast/chunk.h"
 
 /* Between TCP on Ethernet and a slow fabric. */
 const struct model_link model_link_unknown = {.bandwidth = 1e9, .latency = 5e-6};
 
 static const enum schedule_kind kinds[] = {SCHEDULE_CHAIN, SCHEDULE_TWO_TREE};
-
-static const struct {
-	uint64_t below;  /* bytes */
-	uint32_t chunk_size;
-} largest[] = {
-	{1 * GB, 1 * MIB},
-	{2 * GB, 2 * MIB},
-	{4 * GB, 4 * MIB},
-	{UINT64_MAX, 8 * MIB},
-};
-
-uint32_t model_chunk_max(uint64_t size)
-{
-	size_t i = 0;
-	while (i + 1 < sizeof largest / sizeof *largest && size >= largest[i].below)
-		i++;
-	return largest[i].chunk_size;
-}
 
 double model_seconds(const struct model_question *question, enum schedule_kind kind,
 		     uint32_t chunk_size)
@@ -70,7 +51,7 @@ static uint64_t usable_stripe(uint64_t stripe)
 void model_choose(const struct model_question *question, struct model_choice *choice)
 {
 	uint64_t stripe = usable_stripe(question->stripe);
-	uint32_t most = model_chunk_max(question->size);
+	uint32_t most = chunk_size_for(question->size);
 	*choice = (struct model_choice){.seconds = INFINITY};
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		for (uint32_t chunk_size = MODEL_CHUNK_MIN; chunk_size <= most; chunk_size *= 2) {

@@ -16,7 +16,7 @@
  * A chain of more than MODEL_CHAIN_MAX ranks is not considered: each rank of it delays all behind it.
  *
  * The chunk is a power of two, hence it never straddles a huge page of 2 MiB or is a row of whole
- * ones; no larger than helps (MODEL_CHUNK_MIN to 8 MiB, by the file's size); and it divides the
+ * ones; no larger than helps (MODEL_CHUNK_MIN to chunk_size_for(), by the file's size); and it divides the
  * file's stripe or is a multiple of it, if a power of two can.  Larger chunks cost less of what the
  * model does not know, so the largest is taken that costs no more than one in a hundred.
  */
@@ -58,9 +58,5 @@ void model_choose(const struct model_question *question, struct model_choice *ch
 /* Seconds, by the formula above. */
 double model_seconds(const struct model_question *question, enum schedule_kind kind,
 		     uint32_t chunk_size);
-
-/* The largest chunk for a file of `size` bytes: 1 MiB below 1 GB, 2 below 2 GB, 4 below 4 GB, 8
- * above. */
-uint32_t model_chunk_max(uint64_t size);
 
 #endif

@@ -257,10 +257,9 @@ static void begin_ending(struct daemon *daemon)
 	daemon->facts |= FACT_ENDING;
 	daemon_abort_wire_up(daemon, daemon->status);
 	/* With the image here it ends by itself, and in good order. */
-	bool ends_well = daemon_knows(daemon, FACT_IMAGE);
-	if (daemon->bcast != NULL && !ends_well)
+	if (daemon->bcast != NULL && !daemon_knows(daemon, FACT_IMAGE))
 		bcast_client_kill(daemon->bcast);
-	if (daemon->bcast == NULL || !ends_well)
+	if (daemon->bcast == NULL || !daemon_knows(daemon, FACT_IMAGE))
 		daemon->facts |= FACT_BCAST_ENDED;
 	daemon_end_arrival(daemon);
 	if (daemon_is_root(daemon) && daemon_knows(daemon, FACT_TREE))

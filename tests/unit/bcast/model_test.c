@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "bcast/chunk.h"
 #include "bcast/model.h"
 
 #define MIB (1ull << 20)
@@ -60,8 +61,8 @@ static void test_is_the_best(void **state)
 			model_choose(&question, &choice);
 			assert_true(choice.seconds ==
 				    model_seconds(&question, choice.kind, choice.chunk_size));
-			assert_in_range(choice.chunk_size, MODEL_CHUNK_MIN, model_chunk_max(sizes[i]));
-			for (uint32_t chunk = MODEL_CHUNK_MIN; chunk <= model_chunk_max(sizes[i]); chunk *= 2) {
+			assert_in_range(choice.chunk_size, MODEL_CHUNK_MIN, chunk_size_for(sizes[i]));
+			for (uint32_t chunk = MODEL_CHUNK_MIN; chunk <= chunk_size_for(sizes[i]); chunk *= 2) {
 				assert_true(ranks[j] > MODEL_CHAIN_MAX ||
 					    choice.seconds <= 1.0101 *
 					    model_seconds(&question, SCHEDULE_CHAIN, chunk));
@@ -116,12 +117,12 @@ static void test_few_nodes(void **state)
 static void test_chunk_max(void **state)
 {
 	(void)state;
-	assert_int_equal(model_chunk_max(0), 1 * MIB);
-	assert_int_equal(model_chunk_max(GB - 1), 1 * MIB);
-	assert_int_equal(model_chunk_max(GB), 2 * MIB);
-	assert_int_equal(model_chunk_max(2 * GB), 4 * MIB);
-	assert_int_equal(model_chunk_max(4 * GB), 8 * MIB);
-	assert_int_equal(model_chunk_max(UINT64_MAX), 8 * MIB);
+	assert_int_equal(chunk_size_for(0), 1 * MIB);
+	assert_int_equal(chunk_size_for(GB - 1), 1 * MIB);
+	assert_int_equal(chunk_size_for(GB), 2 * MIB);
+	assert_int_equal(chunk_size_for(2 * GB), 4 * MIB);
+	assert_int_equal(chunk_size_for(4 * GB), 8 * MIB);
+	assert_int_equal(chunk_size_for(UINT64_MAX), 8 * MIB);
 	/* Where the pipeline's filling does not matter, it is taken. */
 	assert_int_equal(choose(100 * GB, 8, 1, fast).chunk_size, 8 * MIB);
 }
