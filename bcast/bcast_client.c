@@ -13,7 +13,6 @@
 #include "bcast/bcast_client.h"
 
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
@@ -22,6 +21,7 @@
 
 #include "common/cleanup.h"
 #include "common/exitcode.h"
+#include "common/spawn_attr.h"
 
 struct bcast_client {
 	struct loop *loop;
@@ -273,11 +273,6 @@ static int spawn(const struct bcast_client_options *options, int socket, pid_t *
 		argv[options->image_fd >= 0 ? 3 : 2] = arrival_fd;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	sigset_t none, defaults;
-	sigemptyset(&none);
-	sigfillset(&defaults);
-	sigdelset(&defaults, SIGKILL);
-	sigdelset(&defaults, SIGSTOP);
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
@@ -285,9 +280,7 @@ static int spawn(const struct bcast_client_options *options, int socket, pid_t *
 	for (size_t i = 0; rc == 0 && i < sizeof files / sizeof *files; i++)
 		if (files[i] >= 0)
 			rc = posix_spawn_file_actions_adddup2(&actions, files[i], files[i]);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &defaults);
+	spawn_attr_reset_signals(&attributes, 0, 0);
 	if (rc == 0)
 		rc = posix_spawn(pid, options->bcast_path, &actions, &attributes, argv,
 				 options->environment ? options->environment : environ);

@@ -13,7 +13,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +25,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fdpass.h"
+#include "common/spawn_attr.h"
 
 #define FIRST_PUT_NS (20 * NS_PER_S)  /* nobody has come with an image: somebody failed */
 
@@ -241,15 +241,10 @@ int keep_holder_start(const char *program, int listen_fd, struct err *err)
 	char *argv[] = {name, word, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	sigset_t none, defaults;
 	pid_t pid;
 	AUTO_FREE char **environment = environment_new();
 	if (environment == NULL)
 		return err_errno(err, ENOMEM, "start the holder of images");
-	sigemptyset(&none);
-	sigfillset(&defaults);
-	sigdelset(&defaults, SIGKILL);
-	sigdelset(&defaults, SIGSTOP);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	/* The launcher's pipes must not stay open in it: somebody waits for their end. */
@@ -259,10 +254,7 @@ int keep_holder_start(const char *program, int listen_fd, struct err *err)
 	posix_spawn_file_actions_adddup2(&actions, listen_fd, KEEP_HOLDER_FD);
 	posix_spawn_file_actions_addclosefrom_np(&actions, KEEP_HOLDER_FD + 1);
 	posix_spawn_file_actions_addchdir_np(&actions, "/");
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &defaults);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-						      POSIX_SPAWN_SETSID);
+	spawn_attr_reset_signals(&attributes, 0, POSIX_SPAWN_SETSID);
 	int number = posix_spawn(&pid, program, &actions, &attributes, argv, environment);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);

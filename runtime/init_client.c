@@ -13,7 +13,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -25,6 +24,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fdpass.h"
+#include "common/spawn_attr.h"
 #include "runtime/descendants.h"
 
 enum { SPAWN_WINDOW = 64, CHILD_SOCKET_FD = 3, ORPHAN_LOOKS_MAX = 200 };
@@ -432,19 +432,13 @@ static int spawn_init(const struct init_client_options *options, int socket_fd, 
 	char *environment[] = {NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	sigset_t none, defaults;
-	sigemptyset(&none);
-	sigfillset(&defaults);
-	sigdelset(&defaults, SIGHUP);  /* nohup(1) goes on to the ranks */
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	/* Not the launcher's own: they would stay open as long as cmpi-init lives. */
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, socket_fd, CHILD_SOCKET_FD);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &defaults);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	spawn_attr_reset_signals(&attributes, SIGHUP, 0);  /* nohup(1) goes on to the ranks */
 	int number_of_failure = posix_spawn(pid, options->init_path, &actions, &attributes, argv,
 					    environment);
 	posix_spawnattr_destroy(&attributes);
