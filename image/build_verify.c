@@ -41,17 +41,6 @@ static int differs(struct verify *verify, const char *path, const char *what, st
 
 /* -- names -------------------------------------------------------------- */
 
-static uint32_t find_path(struct layer_tree *tree, const char *path)
-{
-	uint32_t id = TREE_ROOT;
-	while (id && *(path += strspn(path, "/"))) {
-		size_t len = strcspn(path, "/");
-		id = layer_tree_find(tree, id, path, len);
-		path += len;
-	}
-	return id;
-}
-
 static int check_link(struct verify *verify, const char *path, const struct squash_node *node,
 		      const char *target, struct err *err)
 {
@@ -66,7 +55,7 @@ static int on_name(void *context, const char *path, const struct squash_node *no
 {
 	struct verify *verify = context;
 	struct layer_tree *tree = verify->merge->tree;
-	uint32_t id = find_path(tree, path);
+	uint32_t id = layer_tree_find_path(tree, path);
 	if (!id)
 		return differs(verify, path, "is in none", err);
 	const struct layer_tree_inode *inode = layer_tree_inode(tree, layer_tree_node(tree, id));

@@ -254,6 +254,17 @@ int layer_tree_sort(struct layer_tree *tree, struct err *err)
 	return 0;
 }
 
+uint32_t layer_tree_find_path(struct layer_tree *tree, const char *path)
+{
+	uint32_t id = TREE_ROOT;
+	while (id && *(path += strspn(path, "/"))) {
+		size_t len = strcspn(path, "/");
+		id = layer_tree_find(tree, id, path, len);
+		path += len;
+	}
+	return id;
+}
+
 const char *layer_tree_path(struct layer_tree *tree, uint32_t id, char *text, size_t size)
 {
 	char *at = text + size - 1;

@@ -68,6 +68,8 @@ struct layer_tree_inode *layer_tree_inode_at(struct layer_tree *tree, uint32_t i
 
 /* The id of a name in a directory; 0: not there. */
 uint32_t layer_tree_find(struct layer_tree *tree, uint32_t dir, const char *name, size_t len);
+/* The id at a path without links, with or without a slash in front; 0: not there. */
+uint32_t layer_tree_find_path(struct layer_tree *tree, const char *path);
 /* "/usr/bin/env" for texts: cut at the front when it is longer. */
 const char *layer_tree_path(struct layer_tree *tree, uint32_t id, char *text, size_t size);
 

@@ -73,12 +73,7 @@ static int by_place(const void *a, const void *b, void *context)
 /* The inode of a regular file at an absolute path without links; 0: there is none. */
 static uint32_t find_file(struct layer_tree *tree, const char *path)
 {
-	uint32_t id = TREE_ROOT;
-	while (id && *(path += strspn(path, "/"))) {
-		size_t len = strcspn(path, "/");
-		id = layer_tree_find(tree, id, path, len);
-		path += len;
-	}
+	uint32_t id = layer_tree_find_path(tree, path);
 	if (!id || !S_ISREG(layer_tree_mode(layer_tree_inode(tree, layer_tree_node(tree, id)))))
 		return 0;
 	return layer_tree_node(tree, id)->inode;
