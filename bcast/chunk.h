@@ -23,8 +23,7 @@ struct chunk_layout {
 
 /* The chunk size that suits a file of `size` bytes, and the largest for it: large files can afford
  * larger chunks, which cost fewer messages, and the pipeline's filling time stays small against the
- * whole.  1 MiB
- * below 1 GB, 2 below 2 GB, 4 below 4 GB, 8 above. */
+ * whole.  1 MiB below 1 GB, 2 below 2 GB, 4 below 4 GB, 8 above. */
 uint32_t chunk_size_for(uint64_t size);
 
 /* -EINVAL for a chunk_size of 0 or above CHUNK_SIZE_MAX, -EFBIG above 2^62 bytes. */
