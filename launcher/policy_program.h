@@ -1,7 +1,5 @@
 /*
- * policy_program.h - `cmpi image check`, run for cmpirun when there is a policy.
- *
- * As pull_program.h: signatures need OpenSSL, and only a launch that needs them pays.
+ * policy_program.h - `cmpi image check`, run for cmpirun when there is a policy (cmpi_program.h).
  */
 #ifndef LAUNCHER_POLICY_PROGRAM_H
 #define LAUNCHER_POLICY_PROGRAM_H

@@ -1,8 +1,5 @@
 /*
- * pull_program.h - `cmpi image pull`, run for cmpirun.
- *
- * The gateway's libraries (TLS, HTTP, JSON) would cost every launch some milliseconds; so only a launch
- * that needs them pays.
+ * pull_program.h - `cmpi image pull`, run for cmpirun (cmpi_program.h says why).
  */
 #ifndef LAUNCHER_PULL_PROGRAM_H
 #define LAUNCHER_PULL_PROGRAM_H
