@@ -255,6 +255,7 @@ static void begin_ending(struct daemon *daemon)
 	if (daemon_knows(daemon, FACT_ENDING))
 		return;
 	daemon->facts |= FACT_ENDING;
+	loop_remove_timer(daemon->loop, &daemon->held_timer);
 	daemon_abort_wire_up(daemon, daemon->status);
 	/* With the image here it ends by itself, and in good order. */
 	if (daemon->bcast != NULL && !daemon_knows(daemon, FACT_IMAGE))

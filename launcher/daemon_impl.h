@@ -52,6 +52,15 @@ enum daemon_frame {
 	DAEMON_FRAME_DONE,       /* to the parent: this subtree is clean; timing */
 };
 
+/* What may be the effect of something else that is told soon; the stronger ones last. */
+enum daemon_reason {
+	REASON_TERM,       /* a TERM: of an mpiexec that has lost a node? */
+	REASON_RANK,       /* a rank that died while the image came: of a page that never will? */
+	REASON_BROADCAST,  /* MPI failed: whom has it lost? */
+	REASON_PROCESS,    /* cmpi-bcast died here */
+	REASON_NODE_0,     /* a failure that all have agreed on: node 0 says it */
+};
+
 struct daemon_rank {
 	bool is_spawned, has_ended, has_connected, has_finalized, has_fenced;
 	bool looks_alone;
@@ -97,9 +106,11 @@ struct daemon {
 	int status;                    /* -1: nothing has failed */
 	int interrupts, told_interrupts;  /* by signal, by cmpirun */
 	uint32_t guard_timer, guard_looks;  /* for ranks that run alone */
-	uint32_t report_timer, term_timer, patience_timer, grace_timer, deadline_timer, tree_timer, held_timer, bcast_timer;
-	struct bcast_failed held;      /* waits for a better explanation, */
-	bool node_0_speaks;            /* or for node 0 to say the same */
+	uint32_t report_timer, patience_timer, grace_timer, deadline_timer, tree_timer, held_timer, bcast_timer;
+	/* Valid while held_timer runs (daemon_reason.c). */
+	enum daemon_reason held_reason;
+	int held_status;
+	char held_text[ERR_TEXT_MAX];
 
 	struct timing timing;
 	uint64_t started_ns, attach_ns, tree_ns, go_ns;
@@ -126,10 +137,6 @@ const char *daemon_node_name(const struct daemon *daemon, uint32_t node);
 /* daemon_session.c: the broadcast's process, the control tree */
 int daemon_start_session(struct daemon *daemon, struct err *err);
 void daemon_take_memory(struct daemon *daemon, int take_fd);
-/* A failure of the broadcast that waited for a better explanation waits no more. */
-void daemon_tell_held(struct daemon *daemon);
-/* A rank's end that a failing broadcast may have caused: its reason would be the better one. */
-void daemon_hold_rank(struct daemon *daemon, int status, const char *text);
 /* We fail while other nodes' cmpi-bcast may still be in MPI_Init: ends them.  Later it does nothing. */
 void daemon_abort_wire_up(struct daemon *daemon, int status);
 /* What still waits for the image gets an error, unless it is whole. */
@@ -139,6 +146,12 @@ int daemon_adopt_plan(struct daemon *daemon, struct err *err);
 void daemon_send_up(struct daemon *daemon, uint16_t type, const struct buf *payload);
 void daemon_send_all(struct daemon *daemon, uint16_t type);
 void daemon_send_root(struct daemon *daemon, uint16_t type, const struct buf *payload);
+
+/* daemon_reason.c */
+/* Ends the job with that status and text, unless a better reason comes first. */
+void daemon_hold(struct daemon *daemon, enum daemon_reason reason, int status, const char *text);
+/* Such a reason, or a stronger one, is held. */
+bool daemon_holds(const struct daemon *daemon, enum daemon_reason least);
 
 /* daemon_report.c: what is said to people, and the job's status */
 int daemon_start_report(struct daemon *daemon, struct err *err);

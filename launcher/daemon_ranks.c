@@ -406,25 +406,24 @@ static void judge(struct daemon *daemon, uint32_t rank, int status)
 {
 	const struct daemon_rank *state = rank_of(daemon, rank);
 	const char *node = daemon->card.node;
-	if (status != 0 && daemon->held_timer != 0)
-		daemon_tell_held(daemon);
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS && !daemon_knows(daemon, FACT_IMAGE)) {
-		char text[200];
-		snprintf(text, sizeof text, "rank %u on node %s was ended by signal %d (%s)", rank, node, SIGBUS,
-			 strsignal(SIGBUS));
-		daemon_hold_rank(daemon, EXITCODE_SIGNAL + SIGBUS, text);
-	} else if (WIFSIGNALED(status)) {
-		int signo = WTERMSIG(status);
-		daemon_fail(daemon, EXITCODE_SIGNAL + signo, "rank %u on node %s was ended by signal %d (%s)",
-			    rank, node, signo, strsignal(signo));
-	} else if (WEXITSTATUS(status) != 0 && is_alone(daemon)) {
-		daemon_fail(daemon, WEXITSTATUS(status), "%s", "");
-	} else if (WEXITSTATUS(status) != 0) {
-		daemon_fail(daemon, WEXITSTATUS(status), "rank %u on node %s ended with status %d", rank,
-			    node, WEXITSTATUS(status));
-	} else if (state->has_connected && !state->has_finalized && daemon->plan.ranks > 1) {
-		daemon_fail(daemon, 1, "rank %u on node %s ended without MPI_Finalize", rank, node);
+	int exit_code = WEXITSTATUS(status), signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	char text[ERR_TEXT_MAX] = "";
+	if (signo != 0) {
+		exit_code = EXITCODE_SIGNAL + signo;
+		snprintf(text, sizeof text, "rank %u on node %s was ended by signal %d (%s)", rank, node, signo,
+			 strsignal(signo));
+	} else if (exit_code != 0 && !is_alone(daemon)) {
+		snprintf(text, sizeof text, "rank %u on node %s ended with status %d", rank, node, exit_code);
+	} else if (exit_code == 0 && state->has_connected && !state->has_finalized && daemon->plan.ranks > 1) {
+		exit_code = 1;
+		snprintf(text, sizeof text, "rank %u on node %s ended without MPI_Finalize", rank, node);
 	}
+	if (exit_code == 0)
+		return;
+	if (daemon_holds(daemon, REASON_BROADCAST) || (signo == SIGBUS && !daemon_knows(daemon, FACT_IMAGE)))
+		daemon_hold(daemon, REASON_RANK, exit_code, text);
+	else
+		daemon_fail(daemon, exit_code, "%s", text);
 }
 
 static void on_exited(void *context, const struct init_exited *exited)

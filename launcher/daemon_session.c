@@ -26,8 +26,6 @@
 
 #define TREE_DEADLINE_NS (30 * NS_PER_S)
 #define PATIENCE_NS NS_PER_S
-#define HOLD_RANK_NS (500 * NS_PER_MS)
-#define HOLD_NS (1500 * NS_PER_MS)
 enum { PMI_ANSWER_MS = 1000 };
 
 /* -- sending ------------------------------------------------------------ */
@@ -132,8 +130,8 @@ static void on_lost(void *context, uint32_t node, const struct err *why)
 	if (is_parent)
 		daemon->facts &= ~(unsigned)FACT_TREE;  /* node 0 cannot be told any more */
 	/* Node 0 has said the failure that we know of, and gone: that is no loss. */
-	if (is_parent && daemon->held_timer != 0 && daemon->node_0_speaks)
-		daemon_fail(daemon, daemon->held.exit_code, "%s", "");
+	if (is_parent && daemon_holds(daemon, REASON_NODE_0))
+		daemon_fail(daemon, daemon->held_status, "%s", "");
 	if (!daemon_knows(daemon, FACT_ENDING))
 		daemon_fail(daemon, EXITCODE_NODE, "node %s was lost (%s): the job ends",
 			    daemon_node_name(daemon, node), why->text);
@@ -330,57 +328,24 @@ static void on_bcast_done(void *context, const struct bcast_done *done)
 	daemon_learn(daemon, FACT_IMAGE | FACT_MOUNTABLE);
 }
 
-static void on_held(void *context)
-{
-	struct daemon *daemon = context;
-	daemon->held_timer = 0;
-	daemon_fail(daemon, daemon->held.exit_code, "%s",
-		    daemon->node_0_speaks ? "" : daemon->held.err.text);
-}
-
-void daemon_tell_held(struct daemon *daemon)
-{
-	if (daemon->held_timer == 0)
-		return;
-	loop_remove_timer(daemon->loop, &daemon->held_timer);
-	on_held(daemon);
-}
-
-void daemon_hold_rank(struct daemon *daemon, int status, const char *text)
-{
-	if (daemon->held_timer != 0) {
-		daemon_tell_held(daemon);
-		return;
-	}
-	daemon->held = (struct bcast_failed){.exit_code = status};
-	err_set(&daemon->held.err, EIO, "%s", text);
-	daemon->node_0_speaks = false;
-	loop_add_timer(daemon->loop, HOLD_RANK_NS, on_held, daemon, &daemon->held_timer, NULL);
-}
-
-/* The tree may know better, or node 0 say the same. */
-static void hold(struct daemon *daemon, const struct bcast_failed *failed, bool node_0_speaks)
-{
-	loop_remove_timer(daemon->loop, &daemon->held_timer);
-	daemon->held = *failed;
-	daemon->node_0_speaks = node_0_speaks;
-	/* One that it could not tell itself, being dead, lacks the name. */
-	if (strncmp(failed->err.text, "node ", 5) != 0)
-		err_prefix(&daemon->held.err, "node %s", daemon->card.node);
-	loop_add_timer(daemon->loop, HOLD_NS, on_held, daemon, &daemon->held_timer, NULL);
-}
-
 /* A failure that all ranks of cmpi-bcast have agreed on reaches all daemons, in one text: node 0 says
- * it, once. */
+ * it, once, and the others are silent. */
 static void on_bcast_failed(void *context, const struct bcast_failed *failed)
 {
 	struct daemon *daemon = context;
+	struct err err = failed->err;
 	bool is_agreed = failed->exit_code == EXITCODE_IMAGE || failed->exit_code == EXITCODE_SETUP ||
 			 failed->exit_code == EXITCODE_USAGE;
 	bool node_0_speaks = is_agreed && daemon->node != TREE_NONE;
 	if (node_0_speaks ? daemon_is_root(daemon) : !daemon_knows(daemon, FACT_TREE))
-		return daemon_fail(daemon, failed->exit_code, "%s", failed->err.text);
-	hold(daemon, failed, node_0_speaks);
+		return daemon_fail(daemon, failed->exit_code, "%s", err.text);
+	if (node_0_speaks)
+		return daemon_hold(daemon, REASON_NODE_0, failed->exit_code, "");
+	/* One that it could not tell itself, being dead, lacks the name. */
+	if (strncmp(err.text, "node ", 5) != 0)
+		err_prefix(&err, "node %s", daemon->card.node);
+	daemon_hold(daemon, failed->exit_code == EXITCODE_INTERNAL ? REASON_PROCESS : REASON_BROADCAST,
+		    failed->exit_code, err.text);
 }
 
 static void on_bcast_ended(void *context, int status)

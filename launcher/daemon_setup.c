@@ -15,12 +15,9 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/clock.h"
 #include "common/exitcode.h"
 #include "common/log.h"
 #include "common/remove_tree.h"
-
-#define TERM_HOLD_NS (500 * NS_PER_MS)
 
 /* What we inherit is for us alone: the launcher's sockets, a PMI descriptor (it is given to
  * cmpi-bcast by name). */
@@ -65,14 +62,6 @@ void daemon_interrupt(struct daemon *daemon, int signo, int *counter)
 			    : "");
 }
 
-static void on_term(void *context)
-{
-	struct daemon *daemon = context;
-	daemon->term_timer = 0;
-	daemon_tell_held(daemon);
-	daemon_interrupt(daemon, SIGTERM, &daemon->interrupts);
-}
-
 static void on_interrupt(void *context, const struct signalfd_siginfo *info)
 {
 	struct daemon *daemon = context;
@@ -81,10 +70,11 @@ static void on_interrupt(void *context, const struct signalfd_siginfo *info)
 	if (daemon->plan.interactive && signo != SIGTERM && signo != SIGHUP)
 		return;
 	/* An mpiexec that has lost a node sends TERM to the others, often before they see it themselves. */
-	if (signo == SIGTERM && daemon->node_count > 1 && daemon->term_timer == 0 &&
-	    loop_add_timer(daemon->loop, TERM_HOLD_NS, on_term, daemon, &daemon->term_timer, NULL) == 0)
-		return;
-	daemon_interrupt(daemon, signo, &daemon->interrupts);
+	bool is_first = daemon->held_timer == 0 || daemon->held_reason != REASON_TERM;
+	if (signo == SIGTERM && daemon->node_count > 1 && is_first && !daemon_knows(daemon, FACT_ENDING))
+		daemon_hold(daemon, REASON_TERM, EXITCODE_SIGNAL + SIGTERM, "");
+	else
+		daemon_interrupt(daemon, signo, &daemon->interrupts);
 }
 
 static void on_forward(void *context, const struct signalfd_siginfo *info)
