@@ -253,6 +253,21 @@ static int pad_file(struct build_squash *squash, struct err *err)
 	return status ? build_squash_failed(squash, status, "padding", err) : 0;
 }
 
+/* Read back here, since build_verify() does not know all of what it should say. */
+static int write_super(struct build_squash *squash, struct err *err)
+{
+	sqfs_super_t back;
+	squash->super.bytes_used = squash->file.size;
+	int status = sqfs_super_write(&squash->super, &squash->file.base);
+	if (status == 0)
+		status = sqfs_super_read(&back, &squash->file.base);
+	if (status)
+		return build_squash_failed(squash, status, "superblock", err);
+	if (memcmp(&back, &squash->super, sizeof back) != 0)
+		return err_set(err, EIO, "write the image (superblock): it reads as another");
+	return 0;
+}
+
 int build_squash_finish(struct build_squash *squash, uint64_t *bytes_used, struct err *err)
 {
 	sqfs_file_t *file = &squash->file.base;
@@ -273,11 +288,10 @@ int build_squash_finish(struct build_squash *squash, uint64_t *bytes_used, struc
 	if (status == 0)
 		status = sqfs_xattr_writer_flush(squash->xattrs, file, &squash->super,
 						 squash->compressor);
-	squash->super.bytes_used = squash->file.size;
-	if (status == 0)
-		status = sqfs_super_write(&squash->super, file);
 	if (status)
 		return build_squash_failed(squash, status, "tables", err);
+	if ((rc = write_super(squash, err)) < 0)
+		return rc;
 	*bytes_used = squash->super.bytes_used;
 	return pad_file(squash, err);
 }

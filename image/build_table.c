@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sqfs/error.h>
 
+#include "image/attributes.h"
 #include "image/build_squash_impl.h"
 
 #define NO_XATTR UINT32_MAX
@@ -38,12 +39,6 @@ static int give_number(struct build_squash *squash, uint32_t node, struct err *e
 	return 0;
 }
 
-/* squashfs has unsigned 32 bits for a time: 1970 to 2106; outside of that, the nearest. */
-static uint32_t clamp_time(int64_t time)
-{
-	return time < 0 ? 0 : time > UINT32_MAX ? UINT32_MAX : (uint32_t)time;
-}
-
 static int add_xattrs(struct build_squash *squash, const struct layer_entry *entry, uint32_t *index,
 		      struct err *err)
 {
@@ -59,22 +54,18 @@ static int add_xattrs(struct build_squash *squash, const struct layer_entry *ent
 	return status ? build_squash_failed(squash, status, "extended attributes", err) : 0;
 }
 
-static int make_directory(struct build_squash *squash, uint32_t node, uint32_t xattr,
-			  sqfs_inode_generic_t **out, struct err *err)
+static int make_directory(struct build_squash *squash, uint32_t node, const struct attributes *attributes,
+			  uint32_t xattr, sqfs_inode_generic_t **out, struct err *err)
 {
 	struct layer_tree *tree = squash->tree;
-	const struct layer_tree_node *dir = layer_tree_node(tree, node);
-	uint32_t links = 2, parent = node == TREE_ROOT
-					     ? squash->super.inode_count + 1
-					     : layer_tree_inode(tree, layer_tree_node(tree, dir->parent))->number;
 	int status = sqfs_dir_writer_begin(squash->dirs, 0);
-	for (uint32_t id = dir->child; status == 0 && id; id = layer_tree_node(tree, id)->next) {
+	for (uint32_t id = layer_tree_node(tree, node)->child; status == 0 && id;
+	     id = layer_tree_node(tree, id)->next) {
 		const struct layer_tree_node *child = layer_tree_node(tree, id);
 		const struct layer_tree_inode *inode = layer_tree_inode(tree, child);
 		char name[TREE_NAME_MAX + 1];
 		memcpy(name, child->name, child->name_len);
 		name[child->name_len] = '\0';
-		links += S_ISDIR(layer_tree_mode(inode));
 		status = sqfs_dir_writer_add_entry(squash->dirs, name, inode->number,
 						   squash->refs[child->inode],
 						   (sqfs_u16)layer_tree_mode(inode));
@@ -83,60 +74,60 @@ static int make_directory(struct build_squash *squash, uint32_t node, uint32_t x
 		status = sqfs_dir_writer_end(squash->dirs);
 	if (status)
 		return build_squash_failed(squash, status, "directories", err);
-	*out = sqfs_dir_writer_create_inode(squash->dirs, 0, xattr, parent);
+	*out = sqfs_dir_writer_create_inode(squash->dirs, 0, xattr, attributes->parent);
 	if (!*out)
 		return build_squash_failed(squash, SQFS_ERROR_ALLOC, "directories", err);
 	if ((*out)->base.type == SQFS_INODE_DIR)
-		(*out)->data.dir.nlink = links;
+		(*out)->data.dir.nlink = attributes->links;
 	else
-		(*out)->data.dir_ext.nlink = links;
+		(*out)->data.dir_ext.nlink = attributes->links;
 	return 0;
 }
 
 /* Symbolic links and fifos. */
 static int make_special(struct build_squash *squash, const struct layer_tree_inode *inode,
-			sqfs_inode_generic_t **out, struct err *err)
+			const struct attributes *attributes, sqfs_inode_generic_t **out, struct err *err)
 {
-	bool link = S_ISLNK(layer_tree_mode(inode));
-	size_t len = link ? strlen(inode->entry->target) : 0;
+	bool link = S_ISLNK(attributes->mode);
+	size_t len = (size_t)attributes->size;
 	sqfs_inode_generic_t *made = calloc(1, sizeof *made + len + 8);
 	if (!made)
 		return build_squash_failed(squash, SQFS_ERROR_ALLOC, "inodes", err);
 	made->base.type = link ? SQFS_INODE_SLINK : SQFS_INODE_FIFO;
 	if (link) {
-		made->data.slink.nlink = inode->links;
+		made->data.slink.nlink = attributes->links;
 		made->data.slink.target_size = (sqfs_u32)len;
 		memcpy(made->extra, inode->entry->target, len);
 	} else {
-		made->data.ipc.nlink = inode->links;
+		made->data.ipc.nlink = attributes->links;
 	}
 	*out = made;
 	return 0;
 }
 
-static int make_inode(struct build_squash *squash, uint32_t node, uint32_t xattr,
-		      sqfs_inode_generic_t **out, struct err *err)
+static int make_inode(struct build_squash *squash, uint32_t node, const struct attributes *attributes,
+		      uint32_t xattr, sqfs_inode_generic_t **out, struct err *err)
 {
 	uint32_t index = layer_tree_node(squash->tree, node)->inode;
 	const struct layer_tree_inode *inode = layer_tree_inode_at(squash->tree, index);
 	int rc = 0;
-	if (S_ISDIR(layer_tree_mode(inode)))
-		return make_directory(squash, node, xattr, out, err);
-	if (S_ISREG(layer_tree_mode(inode))) {
+	if (S_ISDIR(attributes->mode))
+		return make_directory(squash, node, attributes, xattr, out, err);
+	if (S_ISREG(attributes->mode)) {
 		*out = squash->inodes[index];
 		squash->inodes[index] = NULL;
 		if (!*out)
 			return err_set(err, EIO, "a file was left out");
 	} else {
-		rc = make_special(squash, inode, out, err);
+		rc = make_special(squash, inode, attributes, out, err);
 	}
 	if (rc < 0)
 		return rc;
 	int status = 0;
-	if (inode->links > 1 || xattr != NO_XATTR)
+	if (attributes->links > 1 || xattr != NO_XATTR)
 		status = sqfs_inode_make_extended(*out);
 	if (status == 0 && (*out)->base.type == SQFS_INODE_EXT_FILE)
-		(*out)->data.file_ext.nlink = inode->links;
+		(*out)->data.file_ext.nlink = attributes->links;
 	if (status == 0)
 		status = sqfs_inode_set_xattr_index(*out, xattr);
 	if (status == 0 && xattr == NO_XATTR)
@@ -147,27 +138,26 @@ static int make_inode(struct build_squash *squash, uint32_t node, uint32_t xattr
 static int write_inode(struct build_squash *squash, uint32_t node, struct err *err)
 {
 	uint32_t index = layer_tree_node(squash->tree, node)->inode, xattr, offset;
-	const struct layer_tree_inode *inode = layer_tree_inode_at(squash->tree, index);
-	const struct layer_entry *entry = inode->entry;
+	const struct attributes attributes = attributes_of(squash->tree, node, squash->super.inode_count);
 	sqfs_inode_generic_t *made = NULL;
 	sqfs_u64 block;
 	if (squash->refs[index] != BUILD_NOT_WRITTEN)
 		return 0;  /* another name of it was met */
-	int rc = add_xattrs(squash, entry, &xattr, err);
+	int rc = add_xattrs(squash, layer_tree_inode_at(squash->tree, index)->entry, &xattr, err);
 	if (rc == 0)
-		rc = make_inode(squash, node, xattr, &made, err);
+		rc = make_inode(squash, node, &attributes, xattr, &made, err);
 	if (rc < 0) {
 		sqfs_free(made);
 		return rc;
 	}
-	made->base.mode = (sqfs_u16)layer_tree_mode(inode);
-	made->base.mod_time = entry ? clamp_time(entry->mtime) : 0;
-	made->base.inode_number = inode->number;
+	made->base.mode = (sqfs_u16)attributes.mode;
+	made->base.mod_time = attributes.mtime;
+	made->base.inode_number = attributes.number;
 	if (made->base.mod_time > squash->super.modification_time)
 		squash->super.modification_time = made->base.mod_time;
-	int status = sqfs_id_table_id_to_index(squash->ids, entry ? entry->uid : 0, &made->base.uid_idx);
+	int status = sqfs_id_table_id_to_index(squash->ids, attributes.uid, &made->base.uid_idx);
 	if (status == 0)
-		status = sqfs_id_table_id_to_index(squash->ids, entry ? entry->gid : 0, &made->base.gid_idx);
+		status = sqfs_id_table_id_to_index(squash->ids, attributes.gid, &made->base.gid_idx);
 	if (status == 0) {
 		sqfs_meta_writer_get_position(squash->inode_table, &block, &offset);
 		squash->refs[index] = block << 16 | offset;

@@ -2,9 +2,13 @@
  * build_verify.c - reads an image back (build_verify.h) by squash/, a reader that shares no
  * code with the writer.
  *
- * Flow: one walk over the image's names, each looked up in the tree: as many names, the same
- * attributes; it notes the inode of each regular file.  Then the contents, in the order in
- * which they were written, so that each block is unpacked about once; hashed, compared.
+ * Flow: one walk over the image's names, in step with one over the tree: the same names in the
+ * same order (who looks a name up relies on the order), and of each the same inode; it notes
+ * the inode of each regular file.  Then the contents, in the order in which they were written,
+ * so that each block is unpacked about once; hashed, compared.
+ *
+ * What an inode is to be, attributes.c says, to the writer too: compared is that it arrived.
+ * An inode with several names is compared once, and its other names lead to the same place.
  *
  * Threads: each has a reader of its own (squash/ is not for threads) and takes the next run
  * of files from a counter.
@@ -18,7 +22,10 @@
 #include <xxhash.h>
 
 #include "common/cleanup.h"
+#include "image/attributes.h"
 #include "squash/squash.h"
+#include "squash/squash_disk.h"
+#include "squash/squash_xattr.h"
 
 enum { PIECE = 256 * 1024, RUN = 64, THREADS_MAX = 16 };
 
@@ -27,28 +34,102 @@ struct verify {
 	const struct merge *merge;
 	struct squash *squash;
 	struct squash_node *found;  /* by inode of the tree; mode 0: not met */
-	uint64_t names;
+	uint32_t expected;          /* the name of the tree that comes next; 0: none */
 	atomic_size_t next;         /* in merge->files */
 	atomic_bool failed;
 };
 
-static int differs(struct verify *verify, const char *path, const char *what, struct err *err)
+static int differs(const char *path, const char *what, struct err *err)
 {
-	(void)verify;
 	return err_set(err, EIO, "the image that was built differs from its layers: %.300s: %s; this is a "
 		       "defect of cmpirun or of the disk", path, what);
 }
 
-/* -- names -------------------------------------------------------------- */
+/* -- inodes ------------------------------------------------------------- */
 
-static int check_link(struct verify *verify, const char *path, const struct squash_node *node,
+static int check_link(struct verify *verify, const char *path, const struct disk_inode *inode,
 		      const char *target, struct err *err)
 {
-	AUTO_FREE char *text = NULL;
-	int rc = squash_readlink_new(verify->squash, node, &text, err);
+	char text[LAYER_PATH_MAX];  /* the size was compared: it fits */
+	int rc = disk_link_read(squash_reader(verify->squash), inode, text, err);
 	if (rc < 0)
 		return rc;
-	return strcmp(text, target) ? differs(verify, path, "another link", err) : 0;
+	return strcmp(text, target) ? differs(path, "another link", err) : 0;
+}
+
+static int check_xattr(struct verify *verify, const char *path, const struct squash_xattr *got,
+		       const struct layer_xattr *wanted, char *value, struct err *err)
+{
+	if (!wanted)
+		return differs(path, "an extended attribute that is none", err);
+	int rc = squash_xattr_value(squash_reader(verify->squash), got, value, err);
+	if (rc < 0)
+		return rc;
+	if (got->size != wanted->len || memcmp(value, wanted->value, wanted->len) != 0)
+		return differs(path, "another value of an extended attribute", err);
+	return 0;
+}
+
+static int check_xattrs(struct verify *verify, const char *path, const struct disk_inode *inode,
+			const struct layer_entry *entry, struct err *err)
+{
+	struct disk_reader *reader = squash_reader(verify->squash);
+	uint32_t count = 0, wanted = entry ? entry->xattr_count : 0;
+	if (inode->xattr == DISK_NO_XATTR)
+		return wanted ? differs(path, "extended attributes are missing", err) : 0;
+	struct squash_xattrs xattrs;
+	AUTO_FREE struct squash_xattr *xattr = malloc(sizeof *xattr);
+	AUTO_FREE char *value = malloc(SQUASH_XATTR_VALUE_MAX);
+	if (!xattr || !value)
+		return err_set(err, ENOMEM, "no memory to read the image back");
+	int rc = squash_xattrs_open(reader, inode, &xattrs, err);
+	while (rc == 0 && (rc = squash_xattrs_next(reader, &xattrs, xattr, err)) > 0) {
+		count++;
+		rc = check_xattr(verify, path, xattr, attributes_xattr(entry, xattr->name), value, err);
+	}
+	if (rc == 0 && count != wanted)  /* all that are there are right: some are missing, or twice */
+		rc = differs(path, "another number of extended attributes", err);
+	return rc;
+}
+
+/* The inode at `place` of the image, of which `id` is a name in the tree. */
+static int check_inode(struct verify *verify, const char *path, uint32_t id, uint64_t place,
+		       struct err *err)
+{
+	struct disk_reader *reader = squash_reader(verify->squash);
+	struct layer_tree *tree = verify->merge->tree;
+	const struct layer_entry *entry = layer_tree_inode(tree, layer_tree_node(tree, id))->entry;
+	const struct attributes wanted = attributes_of(tree, id, verify->merge->inodes);
+	struct disk_inode inode;
+	int rc = disk_inode_get(reader, place, &inode, err);
+	if (rc < 0)
+		return rc;
+	bool sized = S_ISREG(inode.mode) || S_ISLNK(inode.mode);
+	struct attributes got = {
+		.mode = inode.mode, .mtime = inode.mtime, .links = inode.links, .number = inode.number,
+		.parent = S_ISDIR(inode.mode) ? inode.parent : 0, .size = sized ? inode.size : 0,
+		.device = S_ISCHR(inode.mode) || S_ISBLK(inode.mode) ? inode.device : 0,
+	};
+	if (disk_id(reader->disk, inode.uid, &got.uid) < 0 || disk_id(reader->disk, inode.gid, &got.gid) < 0)
+		return differs(path, "an owner that is not listed", err);
+	const char *what = attributes_differ(&wanted, &got);
+	if (what)
+		return differs(path, what, err);
+	if (S_ISLNK(inode.mode))
+		rc = check_link(verify, path, &inode, entry->target, err);
+	return rc < 0 ? rc : check_xattrs(verify, path, &inode, entry, err);
+}
+
+/* -- names -------------------------------------------------------------- */
+
+/* The name behind `id`, parents first, each directory in its order; 0: it was the last. */
+static uint32_t next_name(struct layer_tree *tree, uint32_t id)
+{
+	if (layer_tree_node(tree, id)->child)
+		return layer_tree_node(tree, id)->child;
+	while (id != TREE_ROOT && !layer_tree_node(tree, id)->next)
+		id = layer_tree_node(tree, id)->parent;
+	return id == TREE_ROOT ? 0 : layer_tree_node(tree, id)->next;
 }
 
 static int on_name(void *context, const char *path, const struct squash_node *node, struct err *err)
@@ -57,36 +138,31 @@ static int on_name(void *context, const char *path, const struct squash_node *no
 	struct layer_tree *tree = verify->merge->tree;
 	uint32_t id = layer_tree_find_path(tree, path);
 	if (!id)
-		return differs(verify, path, "is in none", err);
-	const struct layer_tree_inode *inode = layer_tree_inode(tree, layer_tree_node(tree, id));
+		return differs(path, "is in none", err);
+	if (id != verify->expected)
+		return differs(path, "names are missing before it, or not in order", err);
+	verify->expected = next_name(tree, id);
 	struct squash_node *found = &verify->found[layer_tree_node(tree, id)->inode];
-	if (node->mode != layer_tree_mode(inode))
-		return differs(verify, path, "another type or mode", err);
 	if (found->mode && found->inode != node->inode)
-		return differs(verify, path, "a hard link that is none", err);
-	verify->names++;
+		return differs(path, "a hard link that is none", err);
+	int rc = found->mode ? 0 : check_inode(verify, path, id, node->inode, err);
 	*found = *node;
-	if (S_ISLNK(node->mode) && check_link(verify, path, node, inode->entry->target, err) < 0)
-		return -err->number;
-	if (S_ISREG(node->mode) && node->size != inode->entry->size)
-		return differs(verify, path, "another size", err);
-	return SQUASH_VISIT_ON;
+	return rc < 0 ? rc : SQUASH_VISIT_ON;
 }
 
 static int check_names(struct verify *verify, struct err *err)
 {
 	struct layer_tree *tree = verify->merge->tree;
-	struct squash_node root;
-	uint64_t names = 0;
-	int rc = squash_lookup(verify->squash, "/", false, &root, err);
-	if (rc == 0 && root.mode != layer_tree_mode(layer_tree_inode(tree, layer_tree_node(tree, TREE_ROOT))))
-		rc = differs(verify, "/", "another mode", err);
+	const struct squash_super *super = &squash_reader(verify->squash)->disk->super;
+	char path[512];
+	if (super->inodes != verify->merge->inodes)
+		return differs("/", "another number of inodes", err);
+	int rc = check_inode(verify, "/", TREE_ROOT, super->root_inode, err);
+	verify->expected = next_name(tree, TREE_ROOT);
 	if (rc == 0)
 		rc = squash_walk(verify->squash, "/", on_name, verify, err);
-	for (uint32_t id = TREE_ROOT + 1; id < layer_tree_node_end(tree); id++)
-		names += layer_tree_node(tree, id)->parent != 0;
-	if (rc == 0 && names != verify->names)
-		rc = differs(verify, "/", "names are missing", err);
+	if (rc == 0 && verify->expected)
+		rc = differs(layer_tree_path(tree, verify->expected, path, sizeof path), "is missing", err);
 	return rc;
 }
 
@@ -130,7 +206,7 @@ static int check_file(struct verify *verify, struct squash *squash, uint32_t ind
 	}
 	XXH128_hash_t hash = XXH3_128bits_digest(state);
 	if (hash.low64 != entry->hash[0] || hash.high64 != entry->hash[1])
-		return differs(verify, path_of(tree, index, path, sizeof path), "another content", err);
+		return differs(path_of(tree, index, path, sizeof path), "another content", err);
 	return 0;
 }
 
@@ -198,6 +274,10 @@ int build_verify(int fd, const struct merge *merge, unsigned threads, struct err
 		return err_set(err, ENOMEM, "no memory to read the image back");
 	int rc = squash_open(fd, &squash, err);
 	verify.squash = squash;
+	if (rc == 0)
+		rc = disk_load_ids(squash_reader(squash), err);
+	if (rc == 0)
+		rc = disk_load_xattrs(squash_reader(squash), err);
 	if (rc == 0)
 		rc = check_names(&verify, err);
 	return rc < 0 ? rc : check_contents(&verify, threads, err);

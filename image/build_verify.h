@@ -6,8 +6,10 @@
 
 #include "image/merge.h"
 
-/* Every name, type, permission, link text, size, hard link and content.  `threads` read
- * contents beside each other.  -EIO: it differs, with the first path that does. */
+/* Every name and its place in the order, and of each file all that image/attributes.h says, the
+ * extended attributes, a link's text, the content.  The tree's inodes have their numbers
+ * (build_squash_finish).  `threads` read contents beside each other.  -EIO: it differs, with the
+ * first path that does; the image must not be used. */
 int build_verify(int fd, const struct merge *merge, unsigned threads, struct err *err);
 
 #endif

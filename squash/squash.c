@@ -59,6 +59,11 @@ void squash_free(struct squash **squash)
 	*squash = NULL;
 }
 
+struct disk_reader *squash_reader(struct squash *squash)
+{
+	return &squash->reader;
+}
+
 static struct squash_node node_of(uint64_t where, const struct disk_inode *inode)
 {
 	bool sized = S_ISREG(inode->mode) || S_ISLNK(inode->mode);

@@ -38,6 +38,9 @@ struct squash_node {
  * any descriptor of the image does: the file, or the memory file that has arrived. */
 int squash_open(int fd, struct squash **squash, struct err *err);
 void squash_free(struct squash **squash);
+/* What works below, for what a node does not say (squash/squash_disk.h); the squash's own. */
+struct disk_reader;
+struct disk_reader *squash_reader(struct squash *squash);
 
 /* The file at `path` (with or without leading slash).  With `follow` the last name is
  * followed too.  -ENOENT, -ENOTDIR, -ELOOP; -EIO for a broken image. */
