@@ -86,6 +86,15 @@ void bcast_client_kill(struct bcast_client *client)
 	kill_process(client);
 }
 
+void bcast_client_cancel(struct bcast_client *client)
+{
+	const struct bcast_msg cancel = {.type = BCAST_MSG_CANCEL};
+	if (client->settled || client->socket < 0)
+		return;
+	bcast_msg_pack(&cancel, &client->out);
+	loop_set_events(client->loop, client->socket, EPOLLIN | EPOLLOUT);
+}
+
 pid_t bcast_client_pid(const struct bcast_client *client)
 {
 	return client->pid;
@@ -130,10 +139,16 @@ static void dispatch(struct bcast_client *client, const struct bcast_msg *msg)
 		if (events->done != NULL)
 			events->done(client->context, &msg->done);
 		return;
+	case BCAST_MSG_CANCELLED:
+		client->settled = true;
+		if (events->cancelled != NULL)
+			events->cancelled(client->context, &msg->done);
+		return;
 	case BCAST_MSG_FAILED:
 		fail(client, &msg->failed);
 		return;
 	case BCAST_MSG_HELLO:
+	case BCAST_MSG_CANCEL:
 		return;  /* ours to say; harmless */
 	}
 }

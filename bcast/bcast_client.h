@@ -6,8 +6,8 @@
  * come from the loop, never from inside a function here; an event function may call anything
  * here, bcast_client_free() included.
  *
- * The order of events: session, progress and mountable, then done or failed, then ended.  A process that
- * ends without done or failed (killed, or MPI aborted) gives failed all the same, with the
+ * The order of events: session, progress and mountable, then done, cancelled or failed, then ended.  A process
+ * that ends without one of these (killed, or MPI aborted) gives failed all the same, with the
  * reason, before ended.  The client watches the death itself (a pidfd, Linux 5.3) and reaps it:
  * nobody else may wait for that pid or for any child (no waitpid(-1)).
  */
@@ -32,9 +32,11 @@ struct bcast_client_events {
 	void (*mountable)(void *context, const struct bcast_mountable *mountable);
 	/* The image file holds the verified image.  The process still finalizes MPI. */
 	void (*done)(void *context, const struct bcast_done *done);
+	/* It was told that nobody needs the image, and stopped in time, on all nodes: the image file holds parts. */
+	void (*cancelled)(void *context, const struct bcast_done *done);
 	/* The image file holds nothing to rely on. */
 	void (*failed)(void *context, const struct bcast_failed *failed);
-	/* It has been reaped; always the last event.  status as of waitpid(2): 0 after done. */
+	/* It has been reaped; always the last event.  status as of waitpid(2): 0 after done and cancelled. */
 	void (*ended)(void *context, int status);
 };
 
@@ -53,6 +55,10 @@ struct bcast_client_options {
 int bcast_client_start(struct loop *loop, const struct bcast_client_options *options,
 		       const struct bcast_client_events *events, void *context,
 		       struct bcast_client **client, struct err *err);
+
+/* At rank 0: nobody needs the image any more.  `cancelled` follows, here and at all other ranks, or `done` if
+ * it was whole already. */
+void bcast_client_cancel(struct bcast_client *client);
 
 /* Kills it (SIGKILL): event `ended` follows, and no `failed`.  For the end of the job. */
 void bcast_client_kill(struct bcast_client *client);

@@ -69,6 +69,7 @@ void bcast_msg_pack(const struct bcast_msg *msg, struct buf *out)
 		buf_add_u64(&payload, msg->mountable.after_ns);
 		break;
 	case BCAST_MSG_DONE:
+	case BCAST_MSG_CANCELLED:
 		pack_done(&msg->done, &payload);
 		break;
 	case BCAST_MSG_FAILED:
@@ -76,6 +77,8 @@ void bcast_msg_pack(const struct bcast_msg *msg, struct buf *out)
 		buf_add_u32(&payload, (uint32_t)msg->failed.exit_code);
 		buf_add_u32(&payload, (uint32_t)msg->failed.err.number);
 		buf_add_str(&payload, msg->failed.err.text);
+		break;
+	case BCAST_MSG_CANCEL:
 		break;
 	}
 	struct frame frame = {
@@ -180,10 +183,13 @@ static void parse_by_type(struct cursor *cursor, struct bcast_msg *msg)
 		msg->mountable.after_ns = cursor_u64(cursor);
 		return;
 	case BCAST_MSG_DONE:
+	case BCAST_MSG_CANCELLED:
 		parse_done(cursor, &msg->done);
 		return;
 	case BCAST_MSG_FAILED:
 		parse_failed(cursor, &msg->failed);
+		return;
+	case BCAST_MSG_CANCEL:
 		return;
 	}
 	cursor->bad = true;

@@ -4,12 +4,14 @@
  * One message is one frame (common/frame.h; hops, source and target are 0) on a SOCK_STREAM pair.
  *
  *	cmpid → cmpi-bcast    HELLO     once, at the start
+	                      CANCEL    at most once, at rank 0: nobody needs the rest of the image any more
  *	cmpi-bcast → cmpid    SESSION   once: as soon as cards, plan and key are exchanged
  *	                      PROGRESS  now and then while the image travels
  *	                      MOUNTABLE at most once: what a mount and the start of the program need is in
  *	                                the image file and in the map of arrived chunks; the rest still comes
  *	                      DONE      once: the image is verified on every node (or there is none)
- *	                      FAILED    once, instead of what would have come; always the last
+ *	                      CANCELLED instead of DONE, on every node: after a CANCEL that came in time
+	                      FAILED    once, instead of what would have come; always the last
  *
  * The end of the stream from cmpid is an order to end at once.
  */
@@ -44,6 +46,8 @@ enum bcast_msg_type {
 	BCAST_MSG_DONE,
 	BCAST_MSG_FAILED,
 	BCAST_MSG_MOUNTABLE,
+	BCAST_MSG_CANCEL,
+	BCAST_MSG_CANCELLED,  /* as DONE: `done`, of which only the durations before the transfer count */
 };
 
 struct bcast_blob {

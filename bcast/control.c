@@ -69,9 +69,10 @@ int control_send(int fd, const struct bcast_msg *msg, struct err *err)
 	return 0;
 }
 
-bool control_alive(int fd)
+bool control_alive(int fd, bool *cancelled)
 {
 	char byte;
 	ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	*cancelled = got > 0;
 	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }

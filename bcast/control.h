@@ -17,7 +17,8 @@ int control_read_hello(int fd, struct buf *in, struct bcast_hello *hello, struct
 /* -EPIPE when cmpid is gone (no SIGPIPE). */
 int control_send(int fd, const struct bcast_msg *msg, struct err *err);
 
-/* cmpid has not closed its end. */
-bool control_alive(int fd);
+/* cmpid has not closed its end.  *cancelled: it has said CANCEL, the one word that may follow the HELLO (which
+ * stays in the socket). */
+bool control_alive(int fd, bool *cancelled);
 
 #endif

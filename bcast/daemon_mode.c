@@ -8,6 +8,9 @@
  * (which also knows the hashes beforehand), the rest.  With a map of arrived chunks (common/arrival.h) each
  * verified chunk is marked there, and what its readers wait for is asked for first.
  *
+ * When cmpid of rank 0 says CANCEL, the transfer is stopped in good order on all ranks (engine.h), and all say
+ * CANCELLED.
+ *
  * cmpid's death is ours: at once by the kernel (PR_SET_PDEATHSIG), and by the end of the socket,
  * for which every wait looks.  A failure is told to cmpid; it ends the job in good order.  Only
  * when the session is broken and cmpid does not react do we end it by MPI_Abort.
@@ -56,13 +59,14 @@ struct daemon {
 	struct manifest *manifest;   /* after the transfer */
 	bool has_new_sidecar;        /* rank 0's: the image had none that fits */
 	uint64_t bytes, started_ns;  /* arrived; when the transfer began */
+	bool unwanted;               /* rank 0's: cmpid has said CANCEL */
 	struct bcast_done done;
 };
 
 static int watch_daemon(void *context, struct err *err)
 {
-	const struct daemon *daemon = context;
-	if (control_alive(daemon->fd))
+	struct daemon *daemon = context;
+	if (control_alive(daemon->fd, &daemon->unwanted))
 		return 0;
 	return err_set(err, EPIPE, "cmpid has ended");
 }
@@ -213,6 +217,12 @@ static int make_map(struct daemon *daemon, struct err *err)
 	return rc;
 }
 
+static bool is_unwanted(void *context)
+{
+	const struct daemon *daemon = context;
+	return daemon->unwanted;
+}
+
 static void landed(void *context, const char *base)
 {
 	struct daemon *daemon = context;
@@ -309,6 +319,7 @@ static int move_image(struct daemon *daemon, struct err *earlier, struct bcast_f
 		.landed = landed,
 		.arrived = has_map ? on_arrived : NULL,
 		.wanted = has_map ? take_wanted : NULL,
+		.unwanted = is_unwanted,
 		.progress = tell_progress,
 		.context = daemon,
 	};
@@ -324,9 +335,9 @@ static int move_image(struct daemon *daemon, struct err *earlier, struct bcast_f
 }
 
 /* cmpid goes on at once; what is left is our own affair. */
-static int tell_done(struct daemon *daemon)
+static int tell_done(struct daemon *daemon, enum bcast_msg_type type)
 {
-	struct bcast_msg msg = {.type = BCAST_MSG_DONE, .done = daemon->done};
+	struct bcast_msg msg = {.type = type, .done = daemon->done};
 	return control_send(daemon->fd, &msg, NULL);
 }
 
@@ -341,11 +352,14 @@ static int run_session(struct daemon *daemon)
 	close_fd(&daemon->arrival_fd);
 	if (rc < 0 && daemon->session.broken)
 		return fail_broken(daemon, &failed);
-	if (rc < 0) {
+	bool is_cancelled = rc == -ECANCELED;
+	if (rc < 0 && !is_cancelled) {
 		rc = fail(daemon, &failed);
 	} else {
-		rc = tell_done(daemon) < 0 ? EXITCODE_INTERNAL : EXITCODE_OK;
-		remember_image(daemon);
+		rc = tell_done(daemon, is_cancelled ? BCAST_MSG_CANCELLED : BCAST_MSG_DONE);
+		rc = rc < 0 ? EXITCODE_INTERNAL : EXITCODE_OK;
+		if (!is_cancelled)
+			remember_image(daemon);
 	}
 	manifest_free(&daemon->manifest);
 	source_close(&daemon->source);

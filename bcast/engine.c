@@ -31,6 +31,8 @@
  * - A chunk is sent on as soon as it is here, verified or not; one that is known to be damaged when it has
  *   been repaired.  A chunk that is lost is a message of length 0: no chunk is empty.
  * - Nobody writes to a chunk once `arrived` has told of it.
+ * - When the rest is unwanted, the readers end their streams, and what was announced and is not under way yet
+ *   becomes messages of length 0, which need not wait for anything.
  * - A rank comes to the barrier at the end when it needs nothing more; it serves others until all are there.
  *
  * Caveat: a chunk that somebody is sending on while its repair arrives is sent as a mixture; whoever gets
@@ -124,6 +126,13 @@ void engine_settle(struct engine *engine, uint64_t chunk, enum chunk_state state
 		job->arrived(job->context, chunk);
 }
 
+void engine_note_end(struct engine *engine, enum stream_end end)
+{
+	engine->result->lost |= end != STREAM_WHOLE;
+	engine->result->cancelled |= end == STREAM_CANCELLED;
+	engine->busy = true;
+}
+
 int engine_add_flow(struct engine *engine, int peer, int stream, uint64_t told, uint64_t next,
 		    struct err *err)
 {
@@ -165,6 +174,12 @@ int engine_post_receive(struct engine *engine, int at, struct err *err)
 	return engine_check_post(engine, code, "MPI_Irecv", err);
 }
 
+/* What nobody wants any more does not travel, here or not. */
+static bool is_empty(const struct engine *engine, uint64_t chunk)
+{
+	return engine->result->cancelled || engine->chunks[chunk].state == CHUNK_LOST;
+}
+
 static int post_send(struct engine *engine, int at, struct err *err)
 {
 	const struct engine_job *job = engine->job;
@@ -176,7 +191,7 @@ static int post_send(struct engine *engine, int at, struct err *err)
 	if (rc < 0)
 		return rc;
 	int code = MPI_Isend(job->base + chunk_offset(job->layout, chunk),
-			     engine->chunks[chunk].state == CHUNK_LOST ? 0 : len, MPI_BYTE, flow->peer,
+			     is_empty(engine, chunk) ? 0 : len, MPI_BYTE, flow->peer,
 			     TAG_DATA + flow->stream, engine->session->comm, &engine->requests[index]);
 	flow->under_way++;
 	flow->next++;
@@ -189,7 +204,8 @@ static bool can_send(const struct engine *engine, const struct flow *flow)
 	if (flow->closed || flow->under_way == flow->most || flow->next == stream->announced)
 		return false;
 	uint8_t state = engine->chunks[stream->order[flow->next]].state;
-	return state == CHUNK_CHECKING || state == CHUNK_HERE || state == CHUNK_LOST;
+	return state == CHUNK_CHECKING || state == CHUNK_HERE || state == CHUNK_LOST ||
+	       engine->result->cancelled;
 }
 
 /* Receives first: a message that finds its receive is not copied. */
@@ -303,6 +319,15 @@ static int take_wanted(struct engine *engine, struct err *err)
 	return rc;
 }
 
+static int take_unwanted(struct engine *engine, struct err *err)
+{
+	const struct engine_job *job = engine->job;
+	if (engine->told_unwanted || job->unwanted == NULL || !job->unwanted(job->context))
+		return 0;
+	engine->told_unwanted = true;
+	return engine_give_up(engine, STREAM_CANCELLED, err);
+}
+
 static void tell_progress(struct engine *engine, bool last)
 {
 	const struct engine_job *job = engine->job;
@@ -357,7 +382,8 @@ static int turn(struct engine *engine, struct err *err)
 	engine->busy = false;
 	if ((rc = engine_mail_take(engine, err)) < 0 || (rc = complete(engine, err)) < 0 ||
 	    (rc = post_all(engine, err)) < 0 || (rc = take_work(engine, err)) < 0 ||
-	    (rc = take_wanted(engine, err)) < 0 || (rc = engine_reader_turn(engine, err)) < 0 ||
+	    (rc = take_wanted(engine, err)) < 0 || (rc = take_unwanted(engine, err)) < 0 ||
+	    (rc = engine_reader_turn(engine, err)) < 0 ||
 	    (rc = engine_mail_tell(engine, err)) < 0 || (rc = post_all(engine, err)) < 0 ||
 	    (rc = engine_repair_turn(engine, err)) < 0 || (rc = engine_slow_turn(engine, err)) < 0)
 		return rc;

@@ -41,6 +41,8 @@ struct engine_job {
 	void (*arrived)(void *context, uint64_t chunk);
 	/* Takes a chunk that somebody on this node waits for; false: none. It is asked for ahead of others. */
 	bool (*wanted)(void *context, uint64_t *chunk);
+	/* Asked each turn: nobody on any node needs the rest any more.  It is enough that one rank says so. */
+	bool (*unwanted)(void *context);
 	void (*progress)(void *context, uint64_t bytes);  /* some ten times a second, and at the end */
 	/* For tests: a chunk's bytes have come from a peer and are not verified yet. */
 	void (*received)(void *context, uint64_t chunk, char *bytes, size_t len);
@@ -52,6 +54,7 @@ struct engine_job {
 
 struct engine_result {
 	bool lost;                  /* chunks have not come, since a reader or another rank failed */
+	bool cancelled;             /* ... or since nobody wanted them; not on every rank if it came late */
 	/* What failed on this rank: its read, or a chunk that arrived damaged again and again.  Number 0: nothing. */
 	struct err err;
 	int suspect;                /* the rank that the damaged chunk came from, or -1 */

@@ -27,10 +27,10 @@ enum {
 
 enum word_kind {
 	WORD_ANNOUNCE = 1,  /* parent → child: chunk is `number` in `stream`, with its hash */
-	WORD_END,           /* parent → child: `stream` has `number` chunks; chunk != 0: the rest is lost */
+	WORD_END,           /* parent → child: `stream` has `number` chunks; chunk: enum stream_end */
 	WORD_WANT,          /* child → parent: chunk, please */
 	WORD_PULL,          /* to who has it: chunk once more, with TAG_PULL */
-	WORD_FAIL,          /* to the readers: it is in vain */
+	WORD_FAIL,          /* to the readers: it is in vain; chunk: enum stream_end */
 	WORD_DEMOTE,        /* parent → slow child: no more children of yours in `stream` */
 	WORD_HANDOVER,      /* slow child → its child: from `number` on `stream` comes from rank `chunk` */
 	WORD_ADOPT,         /* that child → new parent: from `number` on, announced up to `chunk` */
@@ -38,6 +38,9 @@ enum word_kind {
 	WORD_PROBED,        /* back: it has come */
 	WORD_STOP,          /* to oneself: see engine_mail.c */
 };
+
+/* What comes of the chunks that were not announced. */
+enum stream_end { STREAM_WHOLE, STREAM_LOST, STREAM_CANCELLED };
 
 struct word {
 	uint32_t epoch;     /* session.epoch: what is of an earlier transfer is dropped */
@@ -71,7 +74,8 @@ struct stream {
 	uint64_t room;
 	uint64_t announced, posted, arrived;
 	int under_way;          /* receives */
-	bool ended, lost;
+	bool ended;
+	enum stream_end end;
 	bool demoted;           /* this rank has no children any more */
 };
 
@@ -145,12 +149,15 @@ struct engine {
 	MPI_Request barrier;
 	bool at_end;
 	bool busy;              /* this turn did something */
+	bool told_unwanted;
 	uint64_t told_ns;
 };
 
 /* engine.c */
 int engine_take_slot(struct engine *engine, const struct slot *slot, int *index, struct err *err);
 int engine_check_post(struct engine *engine, int code, const char *what, struct err *err);
+/* A stream ends so, here or above. */
+void engine_note_end(struct engine *engine, enum stream_end end);
 void engine_settle(struct engine *engine, uint64_t chunk, enum chunk_state state);
 int engine_add_flow(struct engine *engine, int peer, int stream, uint64_t told, uint64_t next,
 		    struct err *err);
@@ -171,12 +178,17 @@ int engine_reader_open(struct engine *engine, struct err *err);
 int engine_reader_turn(struct engine *engine, struct err *err);
 int engine_reader_take(struct engine *engine, const struct crew_task *task, struct err *err);
 void engine_reader_fail(struct engine *engine, const struct err *why);
+void engine_reader_cancel(struct engine *engine);
 int engine_want(struct engine *engine, uint64_t chunk, struct err *err);
 
 /* engine_repair.c */
 int engine_damaged(struct engine *engine, uint64_t chunk, struct err *err);
 int engine_serve_pull(struct engine *engine, int peer, uint64_t chunk, struct err *err);
 int engine_repair_turn(struct engine *engine, struct err *err);
+/* It will never come; who waits for it below gets a message of length 0. */
+void engine_lose(struct engine *engine, uint64_t chunk);
+/* All readers are told to end their streams so. */
+int engine_give_up(struct engine *engine, enum stream_end end, struct err *err);
 int engine_check_received(struct engine *engine, uint64_t chunk, int len, struct err *err);
 
 int engine_post_receive(struct engine *engine, int stream, struct err *err);

@@ -64,11 +64,11 @@ static int take_end(struct engine *engine, int source, const struct word *word, 
 	struct stream *stream = &engine->streams[word->stream];
 	if (stream->ended)
 		return 0;
-	if (word->number != stream->announced)
+	if (word->number != stream->announced || word->chunk > STREAM_CANCELLED)
 		return reject(engine, source, word, err);
 	stream->ended = true;
-	stream->lost = word->chunk != 0;
-	engine->result->lost |= stream->lost;
+	stream->end = (enum stream_end)word->chunk;
+	engine_note_end(engine, stream->end);
 	return 0;
 }
 
@@ -91,7 +91,10 @@ static int take_word(struct engine *engine, int source, const struct word *word,
 	case WORD_PULL:
 		return engine_serve_pull(engine, source, word->chunk, err);
 	case WORD_FAIL:
-		engine_reader_fail(engine, NULL);
+		if (word->chunk == STREAM_CANCELLED)
+			engine_reader_cancel(engine);
+		else
+			engine_reader_fail(engine, NULL);
 		return 0;
 	case WORD_DEMOTE:
 	case WORD_HANDOVER:
@@ -179,7 +182,7 @@ static int tell_flow(struct engine *engine, struct flow *flow, struct err *err)
 		}
 		if (count < LETTER_WORDS && stream->ended) {
 			words[count++] = (struct word){.kind = WORD_END, .stream = (uint16_t)flow->stream,
-						       .chunk = stream->lost, .number = flow->told};
+						       .chunk = stream->end, .number = flow->told};
 			flow->told_end = true;
 		}
 		int rc = post_letter(engine, flow->peer, words, count, err);

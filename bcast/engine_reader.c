@@ -73,14 +73,14 @@ static int choose_stream(struct engine *engine)
 	return first_stream(engine);
 }
 
-static void end_streams(struct engine *engine, bool lost)
+static void end_streams(struct engine *engine, enum stream_end end)
 {
 	engine->reading_done = true;
 	for (int i = first_stream(engine); i < engine->stream_count; i += stream_step(engine)) {
 		engine->streams[i].ended = true;
-		engine->streams[i].lost = lost;
+		engine->streams[i].end = end;
 	}
-	engine->result->lost |= lost;
+	engine_note_end(engine, end);
 	engine->busy = true;
 }
 
@@ -90,7 +90,7 @@ int engine_reader_open(struct engine *engine, struct err *err)
 	if (job->schedule->reader == SCHEDULE_NO_READER)
 		return 0;
 	if (job->source == NULL) {
-		end_streams(engine, job->layout->count > 0);
+		end_streams(engine, job->layout->count > 0 ? STREAM_LOST : STREAM_WHOLE);
 		return 0;
 	}
 	return deal_new(job->layout->count, (unsigned)job->schedule->reader,
@@ -104,7 +104,13 @@ void engine_reader_fail(struct engine *engine, const struct err *why)
 		return;
 	if (why != NULL && engine->result->err.number == 0)
 		engine->result->err = *why;
-	end_streams(engine, true);
+	end_streams(engine, STREAM_LOST);
+}
+
+void engine_reader_cancel(struct engine *engine)
+{
+	if (engine->deal != NULL && !engine->reading_done)
+		end_streams(engine, STREAM_CANCELLED);
 }
 
 static int submit(struct engine *engine, uint64_t chunk, struct err *err)
@@ -129,7 +135,7 @@ int engine_reader_turn(struct engine *engine, struct err *err)
 	while (!engine->reading_done && has_room(engine)) {
 		if (!deal_take(engine->deal, &chunk)) {
 			if (engine->reads == 0)
-				end_streams(engine, false);
+				end_streams(engine, STREAM_WHOLE);
 			return 0;
 		}
 		int rc = submit(engine, chunk, err);

@@ -33,10 +33,25 @@ int engine_check_received(struct engine *engine, uint64_t chunk, int len, struct
 	return crew_submit(engine->crew, &task, err);
 }
 
+void engine_lose(struct engine *engine, uint64_t chunk)
+{
+	engine->open--;
+	engine_settle(engine, chunk, CHUNK_LOST);
+	engine->result->lost = true;
+}
+
+int engine_give_up(struct engine *engine, enum stream_end end, struct err *err)
+{
+	int readers = engine->job->schedule->shape.readers, rc = 0;
+	const struct word word = {.kind = WORD_FAIL, .chunk = end};
+	for (int reader = 0; rc == 0 && reader < readers; reader++)
+		rc = engine_mail_say(engine, engine->streams[reader].root, &word, err);
+	return rc;
+}
+
 static int give_up(struct engine *engine, uint64_t chunk, struct err *err)
 {
 	struct engine_result *result = engine->result;
-	int readers = engine->job->schedule->shape.readers, rc = 0;
 	if (result->err.number == 0) {
 		result->suspect = engine->chunks[chunk].from;
 		err_set(&result->err, EBADMSG, "chunk %llu of %llu (%zu bytes at %llu) arrived damaged "
@@ -45,14 +60,8 @@ static int give_up(struct engine *engine, uint64_t chunk, struct err *err)
 			chunk_length(engine->job->layout, chunk),
 			(unsigned long long)chunk_offset(engine->job->layout, chunk), result->suspect);
 	}
-	engine->open--;
-	engine_settle(engine, chunk, CHUNK_LOST);
-	result->lost = true;
-	for (int reader = 0; rc == 0 && reader < readers; reader++) {
-		const struct word word = {.kind = WORD_FAIL};
-		rc = engine_mail_say(engine, engine->streams[reader].root, &word, err);
-	}
-	return rc;
+	engine_lose(engine, chunk);
+	return engine_give_up(engine, STREAM_LOST, err);
 }
 
 /* Whom to ask after so many failures; -1: nobody is left. */
@@ -67,6 +76,10 @@ static int whom_to_ask(const struct engine *engine, const struct chunk *chunk)
 int engine_damaged(struct engine *engine, uint64_t chunk, struct err *err)
 {
 	struct chunk *bad = &engine->chunks[chunk];
+	if (engine->result->cancelled) {
+		engine_lose(engine, chunk);
+		return 0;
+	}
 	bad->failures++;
 	bad->state = CHUNK_BAD;
 	engine->busy = true;

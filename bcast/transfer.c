@@ -96,7 +96,9 @@ static int agree(struct session *session, const struct work *work,
 {
 	struct err mine = result->err, lost = ERR_NONE;
 	int exit_code = mine.number == EBADMSG && result->suspect >= 0 ? EXITCODE_NODE : EXITCODE_IMAGE;
-	if (mine.number == 0 && work->transfer->source != NULL)
+	if (mine.number == 0 && result->cancelled)
+		err_set(&mine, ECANCELED, "nobody needs the rest of the file");
+	else if (mine.number == 0 && work->transfer->source != NULL)
 		source_check_unchanged(work->transfer->source, &mine);
 	int rc = session_agree(session, exit_code, &mine, failed);
 	if (rc == -EBADMSG && !session->broken)
@@ -123,6 +125,7 @@ static int move(struct session *session, struct work *work, struct bcast_failed 
 		.known = transfer->known,
 		.arrived = transfer->arrived,
 		.wanted = transfer->wanted,
+		.unwanted = transfer->unwanted,
 		.progress = transfer->progress,
 		.received = transfer->received,
 		.judged = transfer->judged,

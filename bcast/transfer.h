@@ -45,6 +45,7 @@ struct transfer {
 	void (*landed)(void *context, const char *base);
 	void (*arrived)(void *context, uint64_t chunk);
 	bool (*wanted)(void *context, uint64_t *chunk);
+	bool (*unwanted)(void *context);
 	void (*progress)(void *context, uint64_t bytes);
 	void (*received)(void *context, uint64_t chunk, char *bytes, size_t len);
 	enum engine_verdict (*judged)(void *context, int child, uint64_t sent);
@@ -59,7 +60,8 @@ void transfer_choose(uint64_t size, int nodes, int readers, enum schedule_kind *
 bool transfer_reads(const struct session *session, enum schedule_kind kind, int readers);
 
 /* Collective.  0: every rank has it; fills in done->bytes, digest and the durations from land_ns
- * on.  Else -errno and *failed, the same on all ranks unless the session is broken. */
+ * on.  Else -errno and *failed, the same on all ranks unless the session is broken.  -ECANCELED: a rank has
+ * found the rest unwanted. */
 int transfer_run(struct session *session, const struct transfer *transfer,
 		 struct bcast_done *done, struct bcast_failed *failed);
 

@@ -145,6 +145,17 @@ static int step_await_bcast(struct daemon *daemon, struct err *err)
 			      &daemon->bcast_timer, err);
 }
 
+/* Everybody's ranks have ended before the image is whole: nobody needs the rest, unless it is to be kept. */
+static int step_idle(struct daemon *daemon, struct err *err)
+{
+	(void)err;
+	if (daemon_is_root(daemon))
+		daemon_cancel_arrival(daemon);
+	else
+		daemon_send_up(daemon, DAEMON_FRAME_IDLE, NULL);
+	return 0;
+}
+
 static int step_done(struct daemon *daemon, struct err *err)
 {
 	AUTO_BUF struct buf payload = {0};
@@ -174,8 +185,10 @@ static const struct step {
 	 step_ready},
 	{"start the ranks", FACT_GO, FACT_ENDING, step_spawn},
 	{"sweep", FACT_SPAWNED | FACT_ENDED, FACT_ENDING, step_sweep},
+	{"need no image", FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_IDLE, FACT_ARRIVED | FACT_ENDING,
+	 step_idle},
 	{"await the end of cmpi-bcast",
-	 FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE | FACT_IMAGE, FACT_BCAST_ENDED,
+	 FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE | FACT_ARRIVED, FACT_BCAST_ENDED,
 	 step_await_bcast},
 	{"end", FACT_ENDED | FACT_GONE | FACT_DRAINED | FACT_CHILDREN_DONE | FACT_BCAST_ENDED, 0,
 	 step_done},
@@ -257,10 +270,10 @@ static void begin_ending(struct daemon *daemon)
 	daemon->facts |= FACT_ENDING;
 	loop_remove_timer(daemon->loop, &daemon->held_timer);
 	daemon_abort_wire_up(daemon, daemon->status);
-	/* With the image here it ends by itself, and in good order. */
-	if (daemon->bcast != NULL && !daemon_knows(daemon, FACT_IMAGE))
+	/* With nothing more to come it ends by itself, and in good order. */
+	if (daemon->bcast != NULL && !daemon_knows(daemon, FACT_ARRIVED))
 		bcast_client_kill(daemon->bcast);
-	if (daemon->bcast == NULL || !daemon_knows(daemon, FACT_IMAGE))
+	if (daemon->bcast == NULL || !daemon_knows(daemon, FACT_ARRIVED))
 		daemon->facts |= FACT_BCAST_ENDED;
 	daemon_end_arrival(daemon);
 	if (daemon_is_root(daemon) && daemon_knows(daemon, FACT_TREE))
@@ -355,8 +368,9 @@ static int start_one_node(struct daemon *daemon, struct err *err)
 	daemon->image_bytes = daemon->plan.image_size;
 	int rc = daemon_adopt_plan(daemon, err);
 	if (rc == 0)
-		daemon_learn(daemon, FACT_PLAN | FACT_IMAGE | FACT_MOUNTABLE | FACT_TREE | FACT_CHILDREN_READY |
-					     FACT_CHILDREN_DONE | FACT_BCAST_ENDED);
+		daemon_learn(daemon, FACT_PLAN | FACT_IMAGE | FACT_MOUNTABLE | FACT_ARRIVED | FACT_TREE |
+					     FACT_CHILDREN_READY | FACT_CHILDREN_IDLE | FACT_CHILDREN_DONE |
+					     FACT_BCAST_ENDED);
 	return rc;
 }
 

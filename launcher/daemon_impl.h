@@ -40,6 +40,8 @@ enum daemon_fact {
 	FACT_CHILDREN_DONE = 1 << 11,  /* the same is true below */
 	FACT_BCAST_ENDED = 1 << 13,    /* cmpi-bcast has ended, or there was none */
 	FACT_MOUNTABLE = 1 << 14,      /* behind image_fd is what a mount needs; arrival_fd tells the rest */
+	FACT_ARRIVED = 1 << 15,        /* no more of the image comes: it is here, or nobody needs it */
+	FACT_CHILDREN_IDLE = 1 << 16,  /* no rank runs below, though the image may still come there */
 	FACT_ENDING = 1 << 12,         /* the job is being ended: a failure, an interrupt */
 };
 
@@ -50,6 +52,7 @@ enum daemon_frame {
 	DAEMON_FRAME_FAILED,     /* to node 0: status, text */
 	DAEMON_FRAME_KILL,       /* to all: end the job */
 	DAEMON_FRAME_DONE,       /* to the parent: this subtree is clean; timing */
+	DAEMON_FRAME_IDLE,       /* to the parent: no rank of this subtree needs the image any more */
 };
 
 /* What may be the effect of something else that is told soon; the stronger ones last. */
@@ -101,7 +104,7 @@ struct daemon {
 
 	struct daemon_rank *ranks;     /* local_ranks of them */
 	uint32_t spawned, execed, ended, fenced;
-	uint32_t children_ready, children_done;
+	uint32_t children_ready, children_done, children_idle;
 
 	int status;                    /* -1: nothing has failed */
 	int interrupts, told_interrupts;  /* by signal, by cmpirun */
@@ -139,6 +142,8 @@ int daemon_start_session(struct daemon *daemon, struct err *err);
 void daemon_take_memory(struct daemon *daemon, int take_fd);
 /* We fail while other nodes' cmpi-bcast may still be in MPI_Init: ends them.  Later it does nothing. */
 void daemon_abort_wire_up(struct daemon *daemon, int status);
+/* Node 0: the job is over before its image is whole; the broadcast is stopped on all nodes. */
+void daemon_cancel_arrival(struct daemon *daemon);
 /* What still waits for the image gets an error, unless it is whole. */
 void daemon_end_arrival(struct daemon *daemon);
 int daemon_adopt_plan(struct daemon *daemon, struct err *err);

@@ -76,6 +76,12 @@ static void count_done(struct daemon *daemon)
 		daemon_learn(daemon, FACT_CHILDREN_DONE);
 }
 
+static void count_idle(struct daemon *daemon)
+{
+	if (++daemon->children_idle >= child_count(daemon))
+		daemon_learn(daemon, FACT_CHILDREN_IDLE);
+}
+
 static void on_done_frame(struct daemon *daemon, const struct frame *frame)
 {
 	struct timing timing;
@@ -104,6 +110,7 @@ static void on_frame(void *context, const struct frame *frame)
 	case DAEMON_FRAME_GO: return daemon_learn(daemon, FACT_GO);
 	case DAEMON_FRAME_FAILED: return on_failed_frame(daemon, frame);
 	case DAEMON_FRAME_DONE: return on_done_frame(daemon, frame);
+	case DAEMON_FRAME_IDLE: return count_idle(daemon);
 	case DAEMON_FRAME_KILL: return daemon_fail(daemon, EXITCODE_OK, "%s", "");
 	default: break;
 	}
@@ -120,7 +127,7 @@ static void on_tree_ready(void *context)
 	daemon->timing.ns[TIMING_TREE] = clock_now_ns() - daemon->tree_ns;
 	daemon_learn(daemon, FACT_TREE);
 	if (child_count(daemon) == 0)
-		daemon_learn(daemon, FACT_CHILDREN_READY | FACT_CHILDREN_DONE);
+		daemon_learn(daemon, FACT_CHILDREN_READY | FACT_CHILDREN_IDLE | FACT_CHILDREN_DONE);
 }
 
 static void on_lost(void *context, uint32_t node, const struct err *why)
@@ -325,7 +332,20 @@ static void on_bcast_done(void *context, const struct bcast_done *done)
 	if (daemon_is_root(daemon))
 		ns[TIMING_READ] = done->read_ns;
 	ns[TIMING_BROADCAST] = done->land_ns + done->transfer_ns + done->verify_ns;
-	daemon_learn(daemon, FACT_IMAGE | FACT_MOUNTABLE);
+	daemon_learn(daemon, FACT_IMAGE | FACT_MOUNTABLE | FACT_ARRIVED);
+}
+
+void daemon_cancel_arrival(struct daemon *daemon)
+{
+	if (daemon->plan.keep_s == 0)
+		bcast_client_cancel(daemon->bcast);
+}
+
+static void on_bcast_cancelled(void *context, const struct bcast_done *done)
+{
+	struct daemon *daemon = context;
+	daemon->timing.ns[TIMING_EXCHANGE] = done->init_ns + done->exchange_ns;
+	daemon_learn(daemon, FACT_ARRIVED);
 }
 
 /* A failure that all ranks of cmpi-bcast have agreed on reaches all daemons, in one text: node 0 says
@@ -356,7 +376,7 @@ static void on_bcast_ended(void *context, int status)
 
 static const struct bcast_client_events bcast_events = {
 	.session = on_session, .mountable = on_bcast_mountable, .done = on_bcast_done,
-	.failed = on_bcast_failed, .ended = on_bcast_ended};
+	.cancelled = on_bcast_cancelled, .failed = on_bcast_failed, .ended = on_bcast_ended};
 
 /* Whose wire-up is in our environment?  In this order: Open MPI's mpirun and Slurm's pmix plug-in set
  * PMIX_*, some also PMI_RANK. */

@@ -19,11 +19,13 @@ readonly USR_DIGEST='cd /usr && find . -type f | LC_ALL=C sort | xargs -d "\n" s
 
 test_early_start() {
   need_cluster 4 "$SLOW_LINK"
-  run job hydra 1 --mount fuse --timing=json --image "$IMAGES/debian.sqsh" true
+  # Kept, so that all of it comes although the program is short.
+  run job hydra 1 --keep-image --mount fuse --timing=json --image "$IMAGES/debian.sqsh" true
   want_status 0
   want_less "$(launch_number .phases.mountable)" "$(launch_number .phases.broadcast)/2" 'mountable'
   want_less "$(launch_number .total)" "$(launch_number .phases.broadcast)" 'the last exec'
   note "first exec after $(launch_number .total) s, the image after $(launch_number .phases.broadcast) s"
+  forget_images
   want_clean_nodes
 }
 
@@ -45,6 +47,40 @@ test_early_reads_are_right() {
   want_status 0
   want_equal "$(sort -u <<<"$out")" "$want" 'what was read'
   want_equal "$(wc -l <<<"$out")" 4 'nodes that read it'
+  want_clean_nodes
+}
+
+# unneeded STARTER: a program that ends when little of the image has come ends the broadcast, in good order: no
+# word, the ranks' status, and most of the image has not travelled.
+unneeded() {
+  local before moved node
+  if [[ $1 == srun ]]; then
+    need_cluster 4
+    for node in $(live_nodes); do slow_node "$node" 20mbit; done
+  else
+    need_cluster 4 20mbit
+  fi
+  before=$(received node3)
+  run_job "$1" 1 --image "$IMAGES/debian.sqsh" sh -c 'exit 0'
+  moved=$(($(received node3) - before))
+  want_status 0
+  err=$(grep -v 'lacks support for cpu binding' <<<"$err" || true)
+  want_no_err
+  want_less "$moved" 20000000 'bytes of an image of 31 MB'
+  note "$1: $moved bytes of the image came to node3"
+  want_clean_nodes
+}
+test_unneeded_image_by_hydra() { unneeded hydra; }
+test_unneeded_image_by_openmpi() { unneeded openmpi; }
+test_unneeded_image_by_srun() { unneeded srun; }
+
+# An image that is to be kept comes whole, whoever needs it.
+test_unneeded_image_is_kept() {
+  need_cluster 4 "$SLOW_LINK"
+  run job hydra 1 --keep-image --image "$IMAGES/debian.sqsh" sh -c 'exit 0'
+  want_status 0
+  want_equal "$(kept_on node3 | wc -l)" 1 'images kept on node3'
+  forget_images
   want_clean_nodes
 }
 

@@ -29,6 +29,7 @@ struct record {
 	int status;
 	int number;        /* of the failure */
 	char text[200];
+	bool cancels;      /* in the event mountable */
 	char free_at;      /* free the client in that event */
 };
 
@@ -56,13 +57,21 @@ static void on_progress(void *context, const struct bcast_progress *progress)
 
 static void on_mountable(void *context, const struct bcast_mountable *mountable)
 {
-	note(context, mountable->bytes == 3 ? 'm' : '?');
+	struct record *record = context;
+	if (record->cancels)
+		bcast_client_cancel(record->client);
+	note(record, mountable->bytes == 3 ? 'm' : '?');
 }
 
 static void on_done(void *context, const struct bcast_done *done)
 {
 	(void)done;
 	note(context, 'd');
+}
+
+static void on_cancelled(void *context, const struct bcast_done *done)
+{
+	note(context, done->init_ns == 7 ? 'c' : '?');
 }
 
 static void on_failed(void *context, const struct bcast_failed *failed)
@@ -81,8 +90,8 @@ static void on_ended(void *context, int status)
 	loop_stop(record->loop, 0);
 }
 
-static const struct bcast_client_events events = {on_session, on_progress, on_mountable,
-						  on_done,    on_failed,   on_ended};
+static const struct bcast_client_events events = {on_session,   on_progress, on_mountable, on_done,
+						  on_cancelled, on_failed,   on_ended};
 
 static void on_timeout(void *context)
 {
@@ -136,6 +145,21 @@ static void test_good(void **state)
 	struct record record = run("good");
 	assert_string_equal(record.events, "spmpde");
 	assert_int_equal(record.status, 0);
+}
+
+/* It hears that nobody needs the image, and says that it has stopped; or it was whole already. */
+static void test_cancelled(void **state)
+{
+	(void)state;
+	struct record record = {.cancels = true};
+	start(&record, "cancelled", "plan", 4);
+	finish(&record);
+	assert_string_equal(record.events, "smce");
+	assert_int_equal(record.status, 0);
+	record = (struct record){.cancels = true};
+	start(&record, "good", "plan", 4);
+	finish(&record);
+	assert_string_equal(record.events, "spmpde");
 }
 
 static void test_failed(void **state)
@@ -286,6 +310,14 @@ static int play(int fd, int image_fd)
 		close(fd);
 		return usleep(200000);
 	}
+	if (behaves(&hello, "cancelled")) {
+		bool cancelled = false;
+		say(fd, (struct bcast_msg){.type = BCAST_MSG_MOUNTABLE, .mountable = {.bytes = 3}});
+		while (control_alive(fd, &cancelled) && !cancelled)
+			usleep(1000);
+		say(fd, (struct bcast_msg){.type = BCAST_MSG_CANCELLED, .done = {.init_ns = 7}});
+		return 0;
+	}
 	say(fd, progress);
 	say(fd, (struct bcast_msg){.type = BCAST_MSG_MOUNTABLE, .mountable = {.bytes = 3}});
 	say(fd, progress);
@@ -301,6 +333,7 @@ int main(int argc, char **argv)
 		return play(fd, image_fd);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_cancelled),
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_dies),
 		cmocka_unit_test(test_nonsense),

@@ -90,7 +90,7 @@ static void test_mountable(void **state)
 static void test_progress_done_failed(void **state)
 {
 	(void)state;
-	AUTO_BUF struct buf bytes = {0}, more = {0}, last = {0};
+	AUTO_BUF struct buf bytes = {0}, more = {0}, stopped = {0}, order = {0}, last = {0};
 	struct bcast_msg msg = {.type = BCAST_MSG_PROGRESS, .progress = {1, 2}};
 	struct bcast_msg got = there_and_back(&msg, &bytes);
 	assert_int_equal(got.progress.total, 2);
@@ -99,6 +99,12 @@ static void test_progress_done_failed(void **state)
 				 .done = {.bytes = 9, .digest = {1, 2}, .kept = 1, .init_ns = 3, .verify_ns = 8}};
 	got = there_and_back(&msg, &more);
 	assert_memory_equal(&got.done, &msg.done, sizeof got.done);
+
+	msg = (struct bcast_msg){.type = BCAST_MSG_CANCELLED, .done = {.init_ns = 3, .exchange_ns = 4}};
+	got = there_and_back(&msg, &stopped);
+	assert_memory_equal(&got.done, &msg.done, sizeof got.done);
+	msg = (struct bcast_msg){.type = BCAST_MSG_CANCEL};
+	got = there_and_back(&msg, &order);
 
 	msg = (struct bcast_msg){.type = BCAST_MSG_FAILED, .failed = {7, 121, {ENOENT, "gone"}}};
 	got = there_and_back(&msg, &last);

@@ -21,6 +21,8 @@ static void test_hello_then_messages(void **state)
 	struct err err = ERR_NONE;
 	struct bcast_hello hello;
 	AUTO_BUF struct buf in = {0};
+	bool cancelled;
+	char rest[256];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	struct bcast_msg msg = {.type = BCAST_MSG_HELLO,
 				.hello = {.card = {"card", 4}, .image_path = "/a"}};
@@ -28,9 +30,17 @@ static void test_hello_then_messages(void **state)
 	assert_int_equal(control_read_hello(ends[1], &in, &hello, &err), 0);
 	assert_string_equal(hello.image_path, "/a");
 	assert_memory_equal(hello.card.bytes, "card", 4);
-	assert_true(control_alive(ends[1]));
+	assert_true(control_alive(ends[1], &cancelled));
+	assert_false(cancelled);
+	const struct bcast_msg cancel = {.type = BCAST_MSG_CANCEL};
+	assert_int_equal(control_send(ends[0], &cancel, &err), 0);
+	for (int look = 0; look < 2; look++) {
+		assert_true(control_alive(ends[1], &cancelled));
+		assert_true(cancelled);
+	}
 	close(ends[0]);
-	assert_false(control_alive(ends[1]));
+	assert_int_equal(read(ends[1], rest, sizeof rest) > 0, 1);
+	assert_false(control_alive(ends[1], &cancelled));
 	assert_int_equal(control_send(ends[1], &msg, &err), -EPIPE);
 	close(ends[1]);
 }

@@ -26,7 +26,7 @@
 #include "common/exitcode.h"
 
 enum harm { HARM_NONE, HARM_FLIP, HARM_TRUNCATE, HARM_TOUCH, HARM_NO_FILE, HARM_EARLIER,
-	    HARM_SLOW, HARM_SELF_SLOW, HARM_SUSPECT };
+	    HARM_CANCEL, HARM_SLOW, HARM_SELF_SLOW, HARM_SUSPECT };
 
 enum { RAISE = 1, ORDER = 2, KNOWN = 4, HASHES = 8, WRONG_HASH = 16, NO_THREADS = 32 };
 
@@ -49,6 +49,8 @@ struct check {
 #define CHAIN SCHEDULE_CHAIN
 #define TREE SCHEDULE_TWO_TREE
 #define GOOD HARM_NONE, 0, 0, 0, 0, 0, ""
+
+#define CANCELLED ECANCELED, EXITCODE_IMAGE, "nobody needs the rest of the file"
 
 static const struct check checks[] = {
 	{"empty", 0, 1000, CHAIN, 1, 0, GOOD},
@@ -91,6 +93,11 @@ static const struct check checks[] = {
 	{"a slow rank, two trees", 350 << 15, 1 << 15, TREE, 1, 0, HARM_SLOW, 2, 20, 0, 0, 0, ""},
 	{"a slow rank finds out", 350 << 15, 1 << 15, CHAIN, 1, 0, HARM_SELF_SLOW, 1, 20, 0, 0, 0, ""},
 	{"a suspected rank", 350 << 15, 1 << 15, CHAIN, 1, 0, HARM_SUSPECT, 1, 20, 0, 0, 0, ""},
+	{"unwanted", 3000000, 1000, CHAIN, 1, 0, HARM_CANCEL, 0, 50, 0, CANCELLED},
+	{"unwanted, two trees", 3000000, 1000, TREE, 1, 0, HARM_CANCEL, 0, 50, 0, CANCELLED},
+	{"unwanted, readers, trees", 3000000, 1000, TREE, 2, RAISE, HARM_CANCEL, 0, 50, 0, CANCELLED},
+	{"unwanted, large chunks", 1000 << 15, 1 << 15, CHAIN, 1, 0, HARM_CANCEL, 0, 20, 0, CANCELLED},
+	{"unwanted, another rank says", 1000 << 15, 1 << 15, CHAIN, 1, 0, HARM_CANCEL, 1, 20, 0, CANCELLED},
 	{"truncated while read", 3000000, 1000, CHAIN, 1, 0, HARM_TRUNCATE, 0, 50, 0, ENODATA,
 	 EXITCODE_IMAGE, "was truncated while it was read"},
 	{"truncated while read by two", 3000000, 1000, TREE, 2, 0, HARM_TRUNCATE, 0, 50, 0, ENODATA,
@@ -112,6 +119,7 @@ struct run {
 	char *landed;      /* the landing file, read-only */
 	uint64_t arrived;
 	int harmed;
+	bool unwanted;     /* HARM_CANCEL */
 	unsigned seed;
 	struct engine_result result;
 };
@@ -214,6 +222,14 @@ static void on_arrived(void *context, uint64_t chunk)
 		(void)!truncate(run->path, 100);
 	else if (run->check->harm == HARM_TOUCH)
 		touch(run->path);
+	else if (run->check->harm == HARM_CANCEL)
+		run->unwanted = true;
+}
+
+static bool is_unwanted(void *context)
+{
+	const struct run *run = context;
+	return run->unwanted;
 }
 
 /* Now and then any chunk at all. */
@@ -254,7 +270,9 @@ static void check_outcome(const struct run *run, int rc, const struct bcast_fail
 		 failed->err.text);
 	if (rc != -check->number)
 		die(run, got);
-	if (rc < 0 && (failed->exit_code != check->exit_code || (int)failed->rank != check->rank ||
+	/* That the rest is unwanted is known to all, and told by the first. */
+	int rank = check->number == ECANCELED ? 0 : check->rank;
+	if (rc < 0 && (failed->exit_code != check->exit_code || (int)failed->rank != rank ||
 		       strstr(failed->err.text, check->text) == NULL))
 		die(run, got);
 	if (rc < 0 && run->session->size > 1 && strncmp(failed->err.text, "node ", 5) != 0)
@@ -360,6 +378,7 @@ static void run_check(struct session *session, const struct check *check, const 
 		.result = &run.result,
 		.arrived = on_arrived,
 		.wanted = check->flags & RAISE ? on_wanted : NULL,
+		.unwanted = is_unwanted,
 		.received = on_received,
 		.judged = judges(check) ? on_judged : NULL,
 		.context = &run,
