@@ -88,9 +88,9 @@ static void read_image_cache(struct deciding *deciding)
 		deciding->image_cache = (struct ldcache){0};
 }
 
-/* What each level goes through. */
-static int (*const steps[ABI_LEVEL_COUNT][8])(struct deciding *deciding) = {
-	[ABI_LEVEL_MPI] = {gate_image, gate_host, gate_symbols, choices_make, gate_versions, effects_make,
+/* What each level goes through; NULL ends it. */
+static int (*const steps[ABI_LEVEL_COUNT][10])(struct deciding *deciding) = {
+	[ABI_LEVEL_MPI] = {gate_image, gate_host, gate_pmi, gate_symbols, choices_make, gate_versions, effects_make,
 			   proof_make},
 	[ABI_LEVEL_FABRIC] = {gate_image, gate_fabric, choices_make, gate_versions, effects_make,
 			      proof_make},
@@ -211,5 +211,6 @@ void abi_decision_free(struct abi_decision **where)
 	free(decision->found_by);
 	free(decision->image_library);
 	free(decision->libc_for);
+	free(decision->pmi);
 	free(decision);
 }

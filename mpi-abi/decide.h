@@ -60,6 +60,7 @@ enum abi_reason {
 	ABI_REASON_MIXED,           /* the proof: parts of the image's MPI would be loaded as well */
 	ABI_REASON_NO_FABRIC,       /* no libfabric in the image, or none on the host */
 	ABI_REASON_HOST_LIBRARY,    /* a library that the host's MPI needs is not on the host */
+	ABI_REASON_PMI,             /* the host's MPI speaks no PMI that our daemon serves */
 };
 
 struct abi_bind {
@@ -100,6 +101,7 @@ struct abi_decision {
 	char *image_version;  /* "libmpich.so.12.2.2"; NULL when none */
 	char *image_library;  /* its path; NULL when none */
 	char *host_version, *host_path, *found_by;  /* NULL when none */
+	char *pmi;            /* "PMI-1 (FILE)": what the host's MPI speaks; NULL when not looked at */
 	char *libc_for;       /* "LIBRARY needs VERSION": why the host's glibc comes along; NULL: it does not */
 	struct abi_consumer *consumers;  /* ELF files of the image that link the MPI */
 	size_t consumer_count;

@@ -62,6 +62,7 @@ const struct closure_library *deciding_counterpart(const struct deciding *decidi
 int gate_image(struct deciding *deciding);     /* sets family, generation, machine */
 int gate_host(struct deciding *deciding);      /* sets mpi, closure */
 int gate_fabric(struct deciding *deciding);    /* gate_fabric.c; the same for libfabric */
+int gate_pmi(struct deciding *deciding);       /* gate_pmi.c */
 int gate_symbols(struct deciding *deciding);
 int gate_versions(struct deciding *deciding);  /* after the choices */
 

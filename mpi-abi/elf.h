@@ -75,6 +75,10 @@ int elf_read(const struct elf_source *source, unsigned parts, struct elf *elf, s
 void elf_free(struct elf *elf);
 #define AUTO_ELF __attribute__((cleanup(elf_free)))
 
+/* The bytes of the `index`-th segment with constants (loaded, read-only, not executable; of a file that has
+ * none of those apart, with its code); NULL behind the last.  Valid until the source's next call. */
+const uint8_t *elf_constants(const struct elf_source *source, size_t index, size_t *len);
+
 /* Does the full symbol table (.symtab, missing in a stripped file) define `name`? */
 bool elf_has_full_symbol(const struct elf_source *source, const char *name);
 

@@ -24,6 +24,7 @@ static const char *const reason_names[] = {
 	[ABI_REASON_MIXED] = "mixed",
 	[ABI_REASON_NO_FABRIC] = "no-fabric",
 	[ABI_REASON_HOST_LIBRARY] = "host-library",
+	[ABI_REASON_PMI] = "pmi",
 };
 
 static const char *const level_names[] = {
@@ -51,6 +52,8 @@ const char *abi_level_name(enum abi_level level)
 
 static void print_effects(const struct abi_decision *decision, struct buf *out)
 {
+	if (decision->pmi)
+		buf_printf(out, "pmi %s\n", decision->pmi);
 	for (size_t i = 0; i < decision->consumer_count; i++)
 		buf_printf(out, "consumer %s (%s)\n", decision->consumers[i].path,
 			   decision->consumers[i].needs);
@@ -220,7 +223,7 @@ void abi_decision_print_json(const struct abi_decision *decision, struct buf *ou
 		{"why", decision->why},                     {"ways_out", decision->ways_out},
 		{"family", decision->family},               {"image_library", decision->image_library},
 		{"host_library", decision->host_path},      {"found_by", decision->found_by},
-		{"glibc", decision->libc_for},
+		{"pmi", decision->pmi},                     {"glibc", decision->libc_for},
 	};
 	buf_printf(out, "{\n  ");
 	json_member(out, "verdict", verdict_names[decision->verdict]);

@@ -82,9 +82,7 @@ bool host_is_directory(const struct host *host, const char *path)
 	return fd >= 0;
 }
 
-/* Maps a regular file; *bytes is NULL for an empty one. */
-static int map_file(const struct host *host, const char *path, struct elf_bytes *bytes,
-		    struct err *err)
+int host_file_map(const struct host *host, const char *path, struct elf_bytes *bytes, struct err *err)
 {
 	struct stat st;
 	AUTO_FD int fd = host_open_file(host, path, O_RDONLY | O_NONBLOCK);
@@ -104,7 +102,7 @@ static int map_file(const struct host *host, const char *path, struct elf_bytes 
 	return 0;
 }
 
-static void unmap_file(struct elf_bytes *bytes)
+void host_file_unmap(struct elf_bytes *bytes)
 {
 	if (bytes->bytes)
 		munmap((void *)bytes->bytes, bytes->len);
@@ -115,12 +113,12 @@ int host_elf_read(const struct host *host, const char *path, unsigned parts, str
 		  struct err *err)
 {
 	struct elf_bytes bytes;
-	int rc = map_file(host, path, &bytes, err);
+	int rc = host_file_map(host, path, &bytes, err);
 	if (rc < 0)
 		return rc;
 	struct elf_source source = elf_source_bytes(&bytes);
 	rc = elf_read(&source, parts, elf, err);
-	unmap_file(&bytes);
+	host_file_unmap(&bytes);
 	if (rc == -ENOEXEC)
 		return err_set(err, ENOEXEC, "host file %s is not an ELF file", path);
 	return rc < 0 ? err_prefix(err, "host file %s", path) : 0;
@@ -131,11 +129,11 @@ static void read_cache(struct host *host)
 {
 	struct elf_bytes bytes;
 	struct err ignored;
-	if (map_file(host, "/etc/ld.so.cache", &bytes, &ignored) < 0)
+	if (host_file_map(host, "/etc/ld.so.cache", &bytes, &ignored) < 0)
 		return;
 	if (ldcache_parse(bytes.bytes, bytes.len, &host->cache, &ignored) < 0)
 		host->cache = (struct ldcache){0};
-	unmap_file(&bytes);
+	host_file_unmap(&bytes);
 }
 
 int host_open(const char *root, const char *library_path, struct host **out, struct err *err)

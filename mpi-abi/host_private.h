@@ -21,6 +21,9 @@ extern const char *const host_library_dirs[];
 
 /* As open(2), inside the host's root; -errno. */
 int host_open_file(const struct host *host, const char *path, int flags);
+/* Maps a regular file, read-only; an empty one has no bytes. */
+int host_file_map(const struct host *host, const char *path, struct elf_bytes *bytes, struct err *err);
+void host_file_unmap(struct elf_bytes *bytes);
 /* NULL when there is none. */
 DIR *host_opendir(const struct host *host, const char *path);
 

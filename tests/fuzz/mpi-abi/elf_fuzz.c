@@ -5,6 +5,7 @@
 
 #include "mpi-abi/elf.h"
 #include "mpi-abi/family.h"
+#include "mpi-abi/pmi_dialect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sum += strlen(elf.symbols[i].name);
 	if (elf.soname)
 		mpi_family_of(&elf, elf.soname);
+	sum += pmi_dialects_of(elf.soname ? elf.soname : "", &elf, &source);
 	elf_free(&elf);
 	return sum == SIZE_MAX;
 }

@@ -71,8 +71,9 @@ static void __attribute__((unused)) fake_program(const char *side, const char *n
 }
 
 /* MPICH as far as a test can tell: `more` is C code, e.g. another function. */
-#define FAKE_MPICH "int MPI_Init(void){return old_call();} int MPIR_Dup_fn(void){return 1;} int MPI_Send(void){return 0;}"
-#define FAKE_OPEN_MPI "int MPI_Init(void){return old_call();} int ompi_mpi_comm_world[64]={1};"
+#define FAKE_PMI "const char pmi[]=\"cmd=barrier_in\";"
+#define FAKE_MPICH FAKE_PMI "int MPI_Init(void){return old_call();} int MPIR_Dup_fn(void){return 1;} int MPI_Send(void){return 0;}"
+#define FAKE_OPEN_MPI FAKE_PMI "int MPI_Init(void){return old_call();} int ompi_mpi_comm_world[64]={1};"
 #define FAKE_LIBC " image/usr/lib64/libc.so.6"
 #define FAKE_HOST_LIBC " host/usr/lib64/libc.so.6"
 #define FAKE_MAIN "int main(void){return MPI_Init();}"

@@ -7,25 +7,6 @@
 
 #include "tests/unit/mpi-abi/judge.h"
 
-static struct abi_decision *judge_wish(enum abi_wish wish)
-{
-	struct err err = ERR_NONE;
-	struct abi_decision *decision = NULL;
-	struct image_index *index = NULL;
-	int fd;
-	struct squash *image = fake_image(&fd);
-	if (image_index_new(image, &index, &err) < 0)
-		fail_msg("%s", err.text);
-	struct abi_request request = {.wish = wish, .index = index, .host_root = "host",
-				      .search_path = "/usr/bin"};
-	if (abi_decide(&request, &decision, &err) < 0)
-		fail_msg("%s", err.text);
-	image_index_free(&index);
-	squash_free(&image);
-	close(fd);
-	return decision;
-}
-
 static void fabric(const char *side, int versions)
 {
 	fake_run("printf 'FABRIC_1.0 { global: fi_getinfo; local: *; };%s' >fmap",
@@ -52,7 +33,7 @@ static void fresh(void)
 
 static void refused_wish(enum abi_wish wish, enum abi_reason reason, const char *text)
 {
-	struct abi_decision *decision = judge_wish(wish);
+	struct abi_decision *decision = judge_wish(wish, NULL);
 	assert_int_equal(decision->verdict, ABI_REFUSE);
 	assert_int_equal(decision->reason, reason);
 	if (!strstr(decision->why, text))
@@ -64,7 +45,7 @@ static void the_hosts_fabric(void **state)
 {
 	(void)state;
 	fresh();
-	struct abi_decision *decision = judge_wish(ABI_WISH_FABRIC);
+	struct abi_decision *decision = judge_wish(ABI_WISH_FABRIC, NULL);
 	assert_int_equal(decision->verdict, ABI_SWAP);
 	assert_int_equal(decision->level, ABI_LEVEL_FABRIC);
 	assert_string_equal(decision->host_path, "/usr/lib64/libfabric.so.1");
@@ -96,7 +77,7 @@ static void the_best_that_goes(void **state)
 {
 	(void)state;
 	fresh();
-	struct abi_decision *decision = judge_wish(ABI_WISH_BEST);
+	struct abi_decision *decision = judge_wish(ABI_WISH_BEST, NULL);
 	assert_int_equal(decision->level, ABI_LEVEL_FABRIC);
 	assert_int_equal(decision->attempt_count, 1);
 	assert_int_equal(decision->attempts[0].level, ABI_LEVEL_MPI);
@@ -105,7 +86,7 @@ static void the_best_that_goes(void **state)
 
 	fabric("host", 1);  /* older than the image's, and nothing in the image needs the newer version */
 	fabric("image", 2);
-	decision = judge_wish(ABI_WISH_BEST);
+	decision = judge_wish(ABI_WISH_BEST, NULL);
 	assert_int_equal(decision->verdict, ABI_OWN);
 	assert_int_equal(decision->attempt_count, 2);
 	assert_int_equal(decision->attempts[1].level, ABI_LEVEL_FABRIC);
@@ -113,7 +94,7 @@ static void the_best_that_goes(void **state)
 	abi_decision_free(&decision);
 
 	fake_library("host", "libmpi.so.40", FAKE_OPEN_MPI, FAKE_HOST_LIBC);
-	decision = judge_wish(ABI_WISH_BEST);
+	decision = judge_wish(ABI_WISH_BEST, NULL);
 	assert_int_equal(decision->level, ABI_LEVEL_MPI);
 	assert_int_equal(decision->attempt_count, 0);
 	abi_decision_free(&decision);
@@ -130,7 +111,7 @@ static void the_standard_abi(void **state)
 	fake_library("host", "libmpi.so.12", FAKE_MPICH, FAKE_HOST_LIBC);
 	refused_wish(ABI_WISH_MPI, ABI_REASON_FAMILY, "MPI standard ABI");
 	fake_library("host", "libmpi_abi.so.1", "int MPI_Init(void){return old_call();}", FAKE_HOST_LIBC);
-	struct abi_decision *decision = judge_wish(ABI_WISH_MPI);
+	struct abi_decision *decision = judge_wish(ABI_WISH_MPI, NULL);
 	assert_int_equal(decision->verdict, ABI_SWAP);
 	assert_string_equal(decision->host_path, "/usr/lib64/libmpi_abi.so.1");
 	abi_decision_free(&decision);

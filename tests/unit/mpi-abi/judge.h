@@ -8,7 +8,7 @@
 #include "mpi-abi/image_index.h"
 #include "tests/unit/mpi-abi/fake.h"
 
-static struct abi_decision *judge(const char *mpi_path)
+static struct abi_decision *judge_wish(enum abi_wish wish, const char *mpi_path)
 {
 	struct err err = ERR_NONE;
 	struct abi_decision *decision = NULL;
@@ -18,7 +18,7 @@ static struct abi_decision *judge(const char *mpi_path)
 	struct image_index *index = NULL;
 	if (image_index_new(image, &index, &err) < 0)
 		fail_msg("%s", err.text);
-	struct abi_request request = {.index = index, .host_root = "host", .mpi_path = mpi_path,
+	struct abi_request request = {.wish = wish, .index = index, .host_root = "host", .mpi_path = mpi_path,
 				      .search_path = "/usr/bin"};
 	if (abi_decide(&request, &decision, &err) < 0)
 		fail_msg("%s", err.text);
@@ -26,6 +26,11 @@ static struct abi_decision *judge(const char *mpi_path)
 	squash_free(&image);
 	close(fd);
 	return decision;
+}
+
+static __attribute__((unused)) struct abi_decision *judge(const char *mpi_path)
+{
+	return judge_wish(ABI_WISH_MPI, mpi_path);
 }
 
 /* Expects a refusal whose text holds `text`. */
