@@ -1,14 +1,11 @@
 /*
  * policy_check.c - policies read and applied (policy_check.h).
  *
- * Flow of a signature in a registry: manifest of the tag → its blobs, small ones → image/sign.  What
- * the registry says is believed of nothing but where to look: each blob is compared with its
- * digest by registry.c, and what it signs with the image's.
+ * Signatures of a registry are found by signature_find.c, held against the keys by sign.c.
  */
 #include "image/policy_check.h"
 
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +16,7 @@
 #include "image/config.h"
 #include "image/digest.h"
 #include "image/sign.h"
-
-enum { SIGNATURES_MAX = 64, SIGNATURE_BYTES_MAX = 1 << 20 };
-
-static const char cosign_signature[] = "dev.cosignproject.cosign/signature";
-static const char bundle_type[] = "application/vnd.dev.sigstore.bundle";
+#include "image/signature_find.h"
 
 /* -- files -------------------------------------------------------------- */
 
@@ -101,128 +94,8 @@ int policies_allow(const struct policies *policies, const char *reference, bool 
 
 /* -- signatures --------------------------------------------------------- */
 
-/* One signature, of whatever form, found somewhere. */
-struct found {
-	char digest[DIGEST_TEXT_SIZE];  /* of the image that it should be of */
-	struct buf bytes;               /* payload or bundle */
-	char *signature;                /* beside a payload; NULL: a bundle */
-};
-
-struct finds {
-	struct found list[SIGNATURES_MAX];
-	size_t count;
-};
-
-static void finds_free(struct finds **finds)
-{
-	for (size_t i = 0; *finds && i < (*finds)->count; i++) {
-		buf_free(&(*finds)->list[i].bytes);
-		free((*finds)->list[i].signature);
-	}
-	free(*finds);
-}
-
-static bool blob_of(const json_t *object, struct manifest_blob *blob)
-{
-	const char *digest = json_string_value(json_object_get(object, "digest"));
-	json_int_t size = json_integer_value(json_object_get(object, "size"));
-	if (!digest || !digest_is_valid(digest) || size <= 0 || size > SIGNATURE_BYTES_MAX)
-		return false;
-	*blob = (struct manifest_blob){.size = (uint64_t)size};
-	snprintf(blob->digest, sizeof blob->digest, "%s", digest);
-	return true;
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
-
-/* The blobs of a manifest of signatures. */
-static int take_layers(struct registry *registry, const json_t *manifest, const char *digest,
-		       struct finds *finds, struct err *err)
-{
-	const json_t *layers = json_object_get(manifest, "layers");
-	for (size_t i = 0; i < json_array_size(layers) && finds->count < SIGNATURES_MAX; i++) {
-		const json_t *layer = json_array_get(layers, i);
-		const char *signature = text_of(json_object_get(layer, "annotations"), cosign_signature);
-		bool is_bundle = strncmp(text_of(layer, "mediaType"), bundle_type, sizeof bundle_type - 1) == 0;
-		struct manifest_blob blob;
-		if ((!*signature && !is_bundle) || !blob_of(layer, &blob))
-			continue;
-		struct found *found = &finds->list[finds->count++];
-		snprintf(found->digest, sizeof found->digest, "%s", digest);
-		if (!is_bundle && !(found->signature = strdup(signature)))
-			return err_set(err, ENOMEM, "no memory for a signature");
-		int rc = registry_blob(registry, &blob, SIGNATURE_BYTES_MAX, &found->bytes, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-static int load_json(struct registry *registry, const char *reference, json_t **root, struct err *err)
-{
-	AUTO_BUF struct buf bytes = {0};
-	char digest[DIGEST_TEXT_SIZE];
-	int rc = registry_manifest(registry, reference, &bytes, digest, err);
-	if (rc < 0)
-		return rc;
-	*root = json_loadb(bytes.data, bytes.len, 0, NULL);
-	return *root ? 0 : err_set(err, EBADMSG, "the manifest of signatures is not JSON");
-}
-
-/* Under sha256-HEX an index lists what refers to the image, bundles among it. */
-static int take_index(struct registry *registry, const json_t *index, const char *digest,
-		      struct finds *finds, struct err *err)
-{
-	const json_t *entries = json_object_get(index, "manifests");
-	for (size_t i = 0; i < json_array_size(entries) && i < SIGNATURES_MAX; i++) {
-		const json_t *entry = json_array_get(entries, i);
-		struct manifest_blob blob;
-		json_t *manifest = NULL;
-		if (strncmp(text_of(entry, "artifactType"), bundle_type, sizeof bundle_type - 1) != 0 ||
-		    !blob_of(entry, &blob))
-			continue;
-		int rc = load_json(registry, blob.digest, &manifest, err);
-		if (rc == 0)
-			rc = take_layers(registry, manifest, digest, finds, err);
-		json_decref(manifest);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-/* All that the repository has for one digest. */
-static int find_signatures(struct registry *registry, const char *digest, struct finds *finds,
-			   struct err *err)
-{
-	static const char *const suffixes[] = {".sig", ""};
-	for (size_t i = 0; i < 2; i++) {
-		char tag[DIGEST_TEXT_SIZE + 8];
-		json_t *root = NULL;
-		struct err missing = ERR_NONE;
-		snprintf(tag, sizeof tag, "%s%s", digest, suffixes[i]);
-		*strchr(tag, ':') = '-';
-		int rc = load_json(registry, tag, &root, &missing);
-		if (rc == -ENOENT)
-			continue;
-		if (rc < 0)
-			*err = missing;
-		else
-			rc = i == 0 ? take_layers(registry, root, digest, finds, err)
-				    : take_index(registry, root, digest, finds, err);
-		json_decref(root);
-		if (rc < 0)
-			return err_prefix(err, "signatures");
-	}
-	return 0;
-}
-
 /* Does one of the keys hold for one of the finds?  *last says why the last one did not. */
-static int check_finds(const char *const *keys, const struct finds *finds, struct err *last)
+static int check_finds(const char *const *keys, const struct signature_finds *finds, struct err *last)
 {
 	int rc = err_set(last, EKEYREJECTED, "it has no signature");
 	for (; rc < 0 && *keys; keys++) {
@@ -232,7 +105,7 @@ static int check_finds(const char *const *keys, const struct finds *finds, struc
 			return rc;  /* a key that is missing is the site's mistake, not the image's */
 		rc = finds->count ? 0 : err_set(last, EKEYREJECTED, "it has no signature");
 		for (size_t i = 0; i < finds->count; i++) {
-			const struct found *found = &finds->list[i];
+			const struct signature_find *found = &finds->list[i];
 			rc = found->signature
 				     ? sign_check_payload(key, found->bytes.data, found->bytes.len,
 							  found->signature, found->digest, last)
@@ -261,12 +134,12 @@ int policies_check_registry(const struct policies *policies, const char *referen
 	int rc = policies_allow(policies, reference, &wanted, err);
 	if (rc < 0 || !wanted)
 		return rc;
-	AUTO_CALL(finds_free) struct finds *finds = calloc(1, sizeof *finds);
+	AUTO_CALL(signature_finds_free) struct signature_finds *finds = calloc(1, sizeof *finds);
 	if (!finds)
 		return err_set(err, ENOMEM, "no memory for signatures");
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		if (i == 0 || strcmp(digests[i], digests[0]) != 0)
-			rc = find_signatures(registry, digests[i], finds, err);
+			rc = signature_find(registry, digests[i], finds, err);
 	for (size_t i = 0; rc == 0 && i < POLICY_FILES; i++) {
 		if (!policies->policy[i])
 			continue;

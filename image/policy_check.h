@@ -31,8 +31,7 @@ int policies_allow(const struct policies *policies, const char *reference, bool 
 		   struct err *err);
 
 /* Looks in the repository for a signature of one of the digests (an index and the manifest that was
- * chosen from it): under the tag sha256-HEX.sig as cosign's first form, under sha256-HEX as sigstore
- * bundles.  0: each policy that wants one found one. */
+ * chosen from it), where image/signature_find.h says.  0: each policy that wants one found one. */
 int policies_check_registry(const struct policies *policies, const char *reference,
 			    struct registry *registry, const char *const *digests, size_t count,
 			    struct err *err);

@@ -15,7 +15,9 @@
 #include "common/clock.h"
 #include "image/registry_impl.h"
 
-enum { TAGS_BYTES_MAX = 16 << 20, TAGS_PAGES_MAX = 20 };
+enum { TAGS_BYTES_MAX = 16 << 20, PAGES_MAX = 20 };
+
+#define OCI_INDEX "application/vnd.oci.image.index.v1+json"
 
 /* -- places ------------------------------------------------------------------ */
 
@@ -229,14 +231,14 @@ int registry_blob(struct registry *registry, const struct manifest_blob *blob, s
 
 /* Link: </v2/…/tags/list?last=x&n=1000>; rel="next" → "tags/list?last=x&n=1000"; of the address
  * only the query is taken, so that it leads nowhere else. */
-static char *next_page(const char *link)
+static char *next_page(const char *page, const char *link)
 {
 	const char *start = link ? strchr(link, '<') : NULL, *end = start ? strchr(start, '>') : NULL;
 	const char *query = start ? strchr(start, '?') : NULL;
 	if (end == NULL || query == NULL || query > end || strstr(end, "next") == NULL)
 		return NULL;
 	char *path = NULL;
-	return asprintf(&path, "tags/list%.*s", (int)(end - query), query) < 0 ? NULL : path;
+	return asprintf(&path, "%s%.*s", page, (int)(end - query), query) < 0 ? NULL : path;
 }
 
 int registry_tags(struct registry *registry, char ***tags, size_t *count, struct err *err)
@@ -245,14 +247,37 @@ int registry_tags(struct registry *registry, char ***tags, size_t *count, struct
 	*tags = NULL;
 	*count = 0;
 	int rc = 0;
-	for (int page = 0; rc == 0 && path != NULL && page < TAGS_PAGES_MAX; page++) {
+	for (int page = 0; rc == 0 && path != NULL && page < PAGES_MAX; page++) {
 		struct http_reply reply = {0};
 		rc = get(registry, HTTP_GET, "application/json", take_ptr(&path), TAGS_BYTES_MAX, &reply, err);
 		if (rc == 0)
 			rc = manifest_tags_parse(reply.body.data ? reply.body.data : "", reply.body.len, tags,
 						 count, err);
 		if (rc == 0)
-			path = next_page(reply.link);
+			path = next_page("tags/list", reply.link);
+		http_reply_free(&reply);
+	}
+	free(path);
+	return rc;
+}
+
+int registry_referrers(struct registry *registry, const char *digest,
+		       int take(void *context, const char *bytes, size_t len, struct err *err),
+		       void *context, struct err *err)
+{
+	AUTO_FREE char *first = path_new("referrers/", digest);
+	char *path = first ? strdup(first) : NULL;
+	int rc = path ? 0 : err_errno(err, ENOMEM, "registry");
+	for (int page = 0; rc == 0 && path != NULL && page < PAGES_MAX; page++) {
+		struct http_reply reply = {0};
+		rc = get(registry, HTTP_GET, OCI_INDEX, take_ptr(&path), MANIFEST_BYTES_MAX, &reply, err);
+		/* A registry without it may have a page of words for whatever it is asked. */
+		if (rc == 0 && strncmp(reply.content_type, OCI_INDEX, strlen(OCI_INDEX)) != 0)
+			rc = err_set(err, ENOENT, "the registry lists no referrers");
+		if (rc == 0)
+			rc = take(context, reply.body.data ? reply.body.data : "", reply.body.len, err);
+		if (rc == 0)
+			path = next_page(first, reply.link);
 		http_reply_free(&reply);
 	}
 	free(path);

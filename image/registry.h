@@ -50,6 +50,12 @@ int registry_blob(struct registry *registry, const struct manifest_blob *blob, s
 /* All tags, NULL-terminated and owned (the list and its strings), at most some ten thousand. */
 int registry_tags(struct registry *registry, char ***tags, size_t *count, struct err *err);
 
+/* The index of manifests whose subject is `digest` (OCI 1.1, "Referrers"): `take` gets each page of
+ * it, and ends it by an error.  -ENOENT, -EPROTO: the registry has no such thing. */
+int registry_referrers(struct registry *registry, const char *digest,
+		       int take(void *context, const char *bytes, size_t len, struct err *err),
+		       void *context, struct err *err);
+
 /* Does the registry let us in?  Asks GET /v2/ with these credentials. */
 int registry_login(struct registry *registry, const char *user, const char *password, struct err *err);
 

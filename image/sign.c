@@ -16,6 +16,7 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "image/config.h"
+#include "image/signature_json.h"
 
 enum { READ = 1 << 20, BASE64_MAX = 1 << 20 };
 
@@ -158,13 +159,16 @@ int sign_check_payload(const struct sign_key *key, const char *payload, size_t l
 
 /* -- bundles ------------------------------------------------------------ */
 
-/* Does an in-toto statement name the digest? */
+/* Does an in-toto statement name the digest, and say no more of it than "signed"?  The same key may
+ * also have signed what a scanner found, and that speaks against the image. */
 static int check_statement(const char *bytes, size_t len, const char *digest, struct err *err)
 {
 	json_t *root = json_loadb(bytes, len, 0, NULL);
 	const json_t *subjects = member(root, "subject");
-	int rc = err_set(err, EKEYREJECTED, "the signature is of another image");
-	for (size_t i = 0; i < json_array_size(subjects) && strncmp(digest, "sha256:", 7) == 0; i++)
+	bool is_signature = strcmp(member_text(root, "predicateType"), SIGNATURE_PREDICATE) == 0;
+	int rc = err_set(err, EKEYREJECTED, is_signature ? "the signature is of another image"
+							 : "the bundle is a statement about it, no signature");
+	for (size_t i = 0; is_signature && i < json_array_size(subjects) && strncmp(digest, "sha256:", 7) == 0; i++)
 		if (strcmp(member_text(json_array_get(subjects, i), "digest/sha256"), digest + 7) == 0)
 			rc = 0;
 	json_decref(root);

@@ -5,7 +5,7 @@
  * - cosign's first: a payload (JSON, "simple signing") that names a manifest's digest, and its
  *   signature beside it, under the tag sha256-HEX.sig of the repository.
  * - the sigstore bundle: JSON with a DSSE envelope around an in-toto statement that names the
- *   digest, or with a signature of the artifact's bytes themselves ("cosign sign-blob").
+ *   digest (of "cosign sign"; those of "cosign attest" are no signatures), or with a signature of the artifact's bytes themselves ("cosign sign-blob").
  * - of a squashfs file: FILE.sig, base64, over the tail (image/config_tail.h) of a file that has
  *   one, else over the whole file, as "openssl dgst -sha256 -sign" and "cosign sign-blob" make it.
  *

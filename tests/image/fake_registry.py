@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""fake_registry.py LOG PORT: a registry that does what a real one seldom does.
+"""fake_registry.py LOG PORT [KEY]: a registry that does what a real one seldom does.
 
 Plain http on 127.0.0.1.  PORT is the registry, PORT+1 another host where redirects lead to, PORT+2
 gives out tokens.  What it does wrong is the first part of the repository's name:
-"truncate/app", "wrong-range/app", ...; see the functions.  Each request is a line in LOG:
+"truncate/app", "wrong-range/app", ...; see the functions.  With a KEY to sign with, there are
+repositories "referrers.../app" too (referrers.py).  Each request is a line in LOG:
 PORT METHOD PATH auth=yes|no range=FROM|-
 """
 import base64
@@ -15,6 +16,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import oci
+import referrers
 
 LOG, PORT = sys.argv[1], int(sys.argv[2])
 OTHER, TOKENS = PORT + 1, PORT + 2
@@ -31,6 +33,7 @@ images = {
     "second": oci.Image(layers=oci.base_layers()[:2] + [oci.tar([("etc", None), ("etc/name", "second\n")])]),
 }
 twice = oci.base_layers()
+signatures = referrers.Referrers(plain, sys.argv[3]) if len(sys.argv) > 3 else None
 images["twice"] = oci.Image(layers=[twice[0], twice[2], twice[2], twice[1]])
 
 
@@ -167,10 +170,16 @@ class Handler(BaseHTTPRequestHandler):
         kind, what, reference = parts[2], parts[-2], parts[-1]
         if not self.allowed(kind, what):
             return None
+        if signatures and kind.startswith("referrers"):
+            answer = signatures.answer(kind, what, reference, url.query)
+            if answer:
+                return self.reply(*answer)
         if what == "tags":
             return self.reply(200, json.dumps({"name": kind, "tags": ["1.0", "1.1", "1.2", "1.2.1", "latest", "old"]}).encode())
         if what == "manifests":
             return self.manifest(kind, reference)
+        if what == "referrers":
+            return self.error(404, "no such page")
         return self.blob(kind, reference)
 
     # -- who may -------------------------------------------------------------

@@ -3,8 +3,13 @@
 # trust.sh: policies and signatures, with a real registry on loopback and keys of OpenSSL.
 #
 # Signatures are made here as cosign makes them (its first form, and a sigstore bundle), so that
-# nothing of image/sign.c is on both sides. In the environment: MERGE_BUILD, the build directory
-# (build). Ends with the line "N passed, N failed".
+# nothing of image/sign.c is on both sides; signatures that cosign and sigstore's own libraries have
+# made are in tests/unit/image/sign_vectors.h. The real registry lacks the Referrers API, and
+# fake_registry.py has it.
+#
+# In the environment: MERGE_BUILD, the build directory (build); SIGSTORE_JS, a directory with
+# sigstore's npm packages (see sigstore.mjs): then these sign and attach, too. Ends with the line
+# "N passed, N failed".
 set -uo pipefail
 
 HERE=$(dirname "$(readlink -f "$0")")
@@ -13,8 +18,8 @@ BUILD=$(readlink -f "${MERGE_BUILD:-$HERE/../../build}")
 readonly BUILD CMPI=$BUILD/bin/cmpi CMPIRUN=$BUILD/bin/cmpirun TOOL=$BUILD/tests/merge_tool
 WORK=$(mktemp -d /var/tmp/cmpirun-trust.XXXXXX)
 readonly WORK
-registry_pid=
-trap '[[ -z $registry_pid ]] || kill "$registry_pid"; rm -rf "$WORK"' EXIT
+servers=()
+trap '((${#servers[@]} == 0)) || kill "${servers[@]}"; rm -rf "$WORK"' EXIT
 export CMPIRUN_STORE=$WORK/store CMPIRUN_POLICY=$WORK/policy.json HOME=$WORK
 passed=0 failed=0
 
@@ -34,16 +39,31 @@ refused() {
   grep -q -- "$text" errors || { cat errors; return 1; }
 }
 
+wait_port() {
+  for _ in {1..100}; do
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
+    sleep 0.1
+  done
+}
+
 start_registry() {
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/registry}}\nhttp: {addr: "127.0.0.1:%s"}\nlog: {level: error}\n' \
     "$WORK" "$port" > "$WORK/registry.yml"
-  docker-registry serve "$WORK/registry.yml" >"$WORK/registry.log" 2>&1 &
-  registry_pid=$!
-  for _ in {1..100}; do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
-    sleep 0.1
+  docker-registry serve "$WORK/registry.yml" >"$WORK/registry.log" 2>&1 & servers+=($!)
+  wait_port "$port"
+}
+
+# It wants three ports in a row.
+start_fake() {
+  for fake in {21000..29000..10}; do
+    python3 "$HERE/fake_registry.py" "$WORK/fake.log" "$fake" "$WORK/good.key" >"$WORK/fake.out" 2>&1 & local pid=$!
+    while [[ ! -s $WORK/fake.out ]] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    [[ $(head -n 1 "$WORK/fake.out") != ready ]] || break
+    kill "$pid"; wait "$pid"
   done
+  servers+=("$pid")
+  wait_port "$fake"
 }
 
 # What cosign would push, by hand: put FORM KEY TAG-OF-THE-IMAGE.
@@ -113,6 +133,8 @@ image() {
 policy() { printf '{"rules":[%s]}' "$1" > "$CMPIRUN_POLICY"; }
 pull() { "$CMPI" image pull -q --insecure "127.0.0.1:$port" "docker://127.0.0.1:$port/hpc/app:$1"; }
 
+pull_fake() { "$CMPI" image pull -q --insecure "127.0.0.1:$fake" "docker://127.0.0.1:$fake/$1/app"; }
+
 keys() {
   local name
   for name in good other; do
@@ -147,6 +169,40 @@ signed() {
   refused 'none.pub' pull plain
 }
 
+# The place is the API of the registry, by pages, or what stands in for it.
+referrers() {
+  local kind
+  policy '{"match":"docker://127.0.0.1:'"$fake"'/","keys":["'"$WORK"'/good.pub"]}'
+  for kind in referrers referrers-empty referrers-html referrers-denied referrers-bad; do
+    pull_fake "$kind"
+  done
+  # A second page is asked for where the first one was, whatever the registry says.
+  grep -q 'GET /v2/referrers/app/referrers/sha256:[0-9a-f]*?page=2 ' fake.log
+  refused 'it has no signature' pull_fake referrers-none
+  refused 'it has no signature' pull_fake referrers-broken
+  refused 'it has no signature' pull_fake referrers-tag-html
+  refused 'it has no signature' pull_fake plain
+  refused 'of another image' pull_fake referrers-other
+  refused 'a statement about it, no signature' pull_fake referrers-scan
+  refused 'of another image' pull_fake referrers-endless
+  (($(grep -c 'GET /v2/referrers-endless/app/referrers/' fake.log) < 30))
+  policy '{"match":"docker://127.0.0.1:'"$fake"'/","keys":["'"$WORK"'/other.pub"]}'
+  "$CMPI" image rm "docker://127.0.0.1:$fake/referrers/app"
+  refused 'not of this key' pull_fake referrers
+}
+
+# sigstore's own code signs, and puts the bundle where it puts them.
+by_sigstore_js() {
+  image js
+  cp "$HERE/sigstore.mjs" "$SIGSTORE_JS/"
+  node "$SIGSTORE_JS/sigstore.mjs" attach good.key "127.0.0.1:$port/hpc/app" js
+  policy '{"match":"docker://127.0.0.1:'"$port"'/hpc","keys":["'"$WORK"'/good.pub"]}'
+  pull js
+  policy '{"match":"docker://127.0.0.1:'"$port"'/hpc","keys":["'"$WORK"'/other.pub"]}'
+  "$CMPI" image rm "docker://127.0.0.1:$port/hpc/app:js"
+  refused 'not of this key' pull js
+}
+
 # file NAME: an image of ours, in a directory of which the policy wants signatures.
 files() {
   mkdir -p apps
@@ -165,8 +221,8 @@ files() {
   openssl dgst -sha256 -sign good.key apps/plain.sqsh | base64 -w0 > apps/plain.sqsh.sig
   "$CMPIRUN" --dry-run --image apps/plain.sqsh /sh
   # Openssl can check what we signed.
-  tail -c 256 apps/ours.sqsh > tail; base64 -d apps/ours.sqsh.sig > raw
-  openssl dgst -sha256 -verify good.pub -signature raw tail
+  tail -c 256 apps/ours.sqsh > last; base64 -d apps/ours.sqsh.sig > raw
+  openssl dgst -sha256 -verify good.pub -signature raw last
 }
 
 # Where the signature holds for the root hash, a change shows when it is read.
@@ -186,6 +242,11 @@ start_registry
 check 'keys and images' keys
 check 'allowed and refused' allowed
 check 'signatures in a registry' signed
+start_fake
+check 'the Referrers API, and its absence' referrers
+if [[ -n ${SIGSTORE_JS-} ]]; then
+  check 'signed by sigstore-js' by_sigstore_js
+fi
 check 'signed files' files
 check 'signed files, changed' changed_files
 printf '%d passed, %d failed\n' "$passed" "$failed"

@@ -17,6 +17,7 @@
 #include "image/build.h"
 #include "image/config.h"
 #include "image/sign.h"
+#include "sign_vectors.h"
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OTHER "ff23456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -157,6 +158,41 @@ static void bundles(void **state)
 	free_keys(&keys);
 }
 
+static struct sign_key *key_of_text(const char *pem)
+{
+	struct err err = ERR_NONE;
+	struct sign_key *key = NULL;
+	char path[100];
+	snprintf(path, sizeof path, "%s/key", dir);
+	FILE *file = fopen(path, "w");
+	fputs(pem, file);
+	fclose(file);
+	assert_int_equal(sign_key_open(path, &key, &err), 0);
+	unlink(path);
+	return key;
+}
+
+/* What is made by others holds, and only for what it was made for. */
+static void others(void **state)
+{
+	(void)state;
+	struct err err = ERR_NONE;
+	struct sign_key *cosign = key_of_text(cosign_key), *js = key_of_text(sigstore_js_key);
+	const char *payload = cosign_payload, *signature = cosign_payload_signature, *good = sigstore_js_bundle;
+	const size_t len = strlen(payload), good_len = strlen(good);
+	assert_int_equal(sign_check_payload(cosign, payload, len, signature, COSIGN_DIGEST, &err), 0);
+	assert_int_equal(sign_check_payload(cosign, payload, len, signature, SIGSTORE_JS_DIGEST, &err), -EKEYREJECTED);
+	assert_int_equal(sign_check_payload(js, payload, len, signature, COSIGN_DIGEST, &err), -EKEYREJECTED);
+	assert_int_equal(sign_check_bundle(js, good, good_len, SIGSTORE_JS_DIGEST, &err), 0);
+	assert_int_equal(sign_check_bundle(js, good, good_len, COSIGN_DIGEST, &err), -EKEYREJECTED);
+	assert_int_equal(sign_check_bundle(cosign, good, good_len, SIGSTORE_JS_DIGEST, &err), -EKEYREJECTED);
+	assert_int_equal(sign_check_bundle(js, sigstore_js_attestation, strlen(sigstore_js_attestation),
+					   SIGSTORE_JS_DIGEST, &err), -EKEYREJECTED);
+	assert_non_null(strstr(err.text, "no signature"));
+	sign_key_free(&cosign);
+	sign_key_free(&js);
+}
+
 static void open_image(int fd, struct image_file *file)
 {
 	struct err err = ERR_NONE;
@@ -262,8 +298,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(payloads), cmocka_unit_test(bundles), cmocka_unit_test(our_files),
-		cmocka_unit_test(other_files), cmocka_unit_test(bad_keys),
+		cmocka_unit_test(payloads), cmocka_unit_test(bundles), cmocka_unit_test(others),
+		cmocka_unit_test(our_files), cmocka_unit_test(other_files), cmocka_unit_test(bad_keys),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
