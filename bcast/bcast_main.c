@@ -1,7 +1,7 @@
 /*
  * bcast_main.c - cmpi-bcast: the only MPI program here.
  *
- * Under cmpid (--daemon-fd) the carrier of image and cards; alone, a tool that copies a file to all
+ * Under cmpid (--daemon-fd) the carrier of image and cards; alone, a tool that copies files to all
  * nodes.  It is linked once for each MPI.
  */
 #include <stdio.h>
@@ -17,9 +17,9 @@
 static int print_help(void)
 {
 	AUTO_BUF struct buf text = {0};
-	buf_printf(&text, "Usage: mpiexec -ppn 1 cmpi-bcast [options] SRC DST\n\n"
-		   "Copies the file SRC of the first node to DST on every node, by MPI.  DST may be a\n"
-		   "directory that is there.\n\nOptions:\n");
+	buf_printf(&text, "Usage: mpiexec -ppn 1 cmpi-bcast [options] SRC... DST\n\n"
+		   "Copies files and directories of the first node to DST on every node, by MPI.  DST is\n"
+		   "a new name, a file that is replaced, or a directory that is there.\n\nOptions:\n");
 	opt_help(bcast_option_table, &text);
 	if (text.failed || fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout) != 0)
 		return EXITCODE_INTERNAL;
@@ -29,7 +29,8 @@ static int print_help(void)
 static int run_tool(const struct bcast_options *options, const struct err *usage)
 {
 	struct tool_options tool = {
-		.source = options->source,
+		.sources = options->sources,
+		.source_count = options->source_count,
 		.destination = options->destination,
 		.verify = options->verify,
 		.progress = options->progress,

@@ -17,9 +17,9 @@ const struct opt bcast_option_table[] = {
 	{OPTION_VERIFY, OPT_FLAG, "--verify", NULL,
 	 "Read every copy back from its file system and compare again. (What came over the network is "
 	 "always verified.)"},
-	{OPTION_PROGRESS, OPT_FLAG, "--progress", NULL, "Tell on stderr how much has been copied."},
+	{OPTION_PROGRESS, OPT_FLAG, "--progress", NULL, "Tell on stderr how much has been copied, and how fast."},
 	{OPTION_JSON, OPT_FLAG, "--json", NULL,
-	 "Print one line of JSON at the end: bytes, nodes, digest, durations."},
+	 "Print one line of JSON at the end: what was copied, how, digest, durations."},
 	{OPTION_READERS, OPT_VALUE, "--readers", "auto|K",
 	 "So many nodes read SRC, each another part; auto: as many as suit its file system. Default: 1, the "
 	 "first."},
@@ -84,7 +84,7 @@ static int take_option(struct bcast_options *options, const struct opt *option, 
 	return 0;
 }
 
-/* SRC and DST, as the action wants them. */
+/* SRC... and DST, as the action wants them. */
 static int take_arguments(struct bcast_options *options, char **arguments, struct err *err)
 {
 	size_t count = 0;
@@ -97,11 +97,16 @@ static int take_arguments(struct bcast_options *options, char **arguments, struc
 	if (options->image_fd >= 0 || options->arrival_fd >= 0)
 		return err_set(err, EINVAL, "--%s goes with --daemon-fd only",
 			       options->image_fd >= 0 ? "image-fd" : "arrival-fd");
-	if (count != 2 || arguments[0][0] == '\0' || arguments[1][0] == '\0')
-		return err_set(err, EINVAL, "%zu argument%s; wanted: cmpi-bcast [options] SRC DST",
+	if (count < 2)
+		return err_set(err, EINVAL, "%zu argument%s; wanted: cmpi-bcast [options] SRC... DST",
 			       count, count == 1 ? "" : "s");
-	options->source = arguments[0];
-	options->destination = arguments[1];
+	for (size_t i = 0; i < count; i++)
+		if (arguments[i][0] == '\0')
+			return err_set(err, EINVAL, "argument %zu is empty; wanted: cmpi-bcast [options] SRC... DST",
+				       i + 1);
+	options->sources = arguments;
+	options->source_count = count - 1;
+	options->destination = arguments[count - 1];
 	return 0;
 }
 

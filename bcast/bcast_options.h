@@ -15,7 +15,9 @@ enum bcast_action { BCAST_ACTION_TOOL, BCAST_ACTION_DAEMON, BCAST_ACTION_HELP,
 struct bcast_options {
 	enum bcast_action action;
 	int daemon_fd, image_fd, arrival_fd; /* -1: not given */
-	const char *source, *destination; /* inside argv */
+	char *const *sources;     /* inside argv, with `destination` behind them */
+	size_t source_count;
+	const char *destination;
 	bool verify, progress, json;
 	int readers;  /* 0: auto */
 };

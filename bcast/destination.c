@@ -8,7 +8,6 @@
 #include "bcast/destination.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/remove_tree.h"
 
 const char *destination_base(const char *path)
 {
@@ -76,8 +76,27 @@ static int open_file(struct destination *destination, struct err *err)
 	return err_errno(err, number, "create %s", destination->path);
 }
 
-int destination_open(const char *path, const char *source_name, struct destination *destination,
-		     struct err *err)
+/* The name has to be free: nothing is replaced, and nothing merged. */
+static int open_tree(struct destination *destination, struct err *err)
+{
+	struct stat st;
+	if (fstatat(destination->dir_fd, destination->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_set(err, EEXIST, "%s exists, and a directory does not replace anything; remove it or "
+			       "choose another name", destination->path);
+	make_temp_name(destination->temp);
+	int number = mkdirat(destination->dir_fd, destination->temp, 0700) < 0 ? errno : 0;
+	if (number != 0) {
+		destination->temp[0] = '\0';
+		return err_errno(err, number, "create %s", destination->path);
+	}
+	destination->tree = true;
+	destination->fd = openat(destination->dir_fd, destination->temp,
+				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return destination->fd >= 0 ? 0 : err_errno(err, errno, "open %s", destination->path);
+}
+
+static int open_either(const char *path, const char *source_name, bool tree,
+		       struct destination *destination, struct err *err)
 {
 	char dir[PATH_MAX];
 	*destination = (struct destination){.dir_fd = -1, .fd = -1};
@@ -87,12 +106,24 @@ int destination_open(const char *path, const char *source_name, struct destinati
 	destination->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (destination->dir_fd < 0)
 		return err_errno(err, errno, "open directory %s", dir);
-	rc = check_replaceable(destination, err);
+	rc = tree ? 0 : check_replaceable(destination, err);
 	if (rc == 0)
-		rc = open_file(destination, err);
+		rc = tree ? open_tree(destination, err) : open_file(destination, err);
 	if (rc < 0)
 		destination_close(destination);
 	return rc;
+}
+
+int destination_open(const char *path, const char *source_name, struct destination *destination,
+		     struct err *err)
+{
+	return open_either(path, source_name, false, destination, err);
+}
+
+int destination_open_tree(const char *path, const char *source_name, struct destination *destination,
+			  struct err *err)
+{
+	return open_either(path, source_name, true, destination, err);
 }
 
 /* Gives a nameless file a temporary name: linkat(2) cannot replace, rename(2) can. */
@@ -121,8 +152,10 @@ int destination_commit(struct destination *destination, mode_t mode, const struc
 	int rc = name_file(destination, err);
 	if (rc < 0)
 		return rc;
-	if (renameat(destination->dir_fd, destination->temp, destination->dir_fd,
-		     destination->name) < 0)
+	if (renameat2(destination->dir_fd, destination->temp, destination->dir_fd, destination->name,
+		      destination->tree ? RENAME_NOREPLACE : 0) < 0 &&
+	    (errno != EINVAL || !destination->tree ||
+	     renameat(destination->dir_fd, destination->temp, destination->dir_fd, destination->name) < 0))
 		return err_errno(err, errno, "rename to %s", destination->path);
 	destination->temp[0] = '\0';
 	return 0;
@@ -130,7 +163,9 @@ int destination_commit(struct destination *destination, mode_t mode, const struc
 
 void destination_close(struct destination *destination)
 {
-	if (destination->temp[0] != '\0')
+	if (destination->temp[0] != '\0' && destination->tree)
+		remove_tree(destination->dir_fd, destination->temp);
+	else if (destination->temp[0] != '\0')
 		unlinkat(destination->dir_fd, destination->temp, 0);
 	destination->temp[0] = '\0';
 	close_fd(&destination->fd);

@@ -114,28 +114,31 @@ static int allocate(int fd, uint64_t size, struct err *err)
 
 /* A mapping can have huge pages only where address and file offset agree modulo their size, so a
  * range that is one huge page larger is reserved and the file mapped inside it. */
-static int map(int fd, struct landing *landing, struct err *err)
+static int reserve(uint64_t size, int protection, struct landing *landing, struct err *err)
 {
-	size_t size = (size_t)landing->size;
-	landing->reserved_size = size + HUGE_PAGE;
-	void *reserved = mmap(NULL, landing->reserved_size, PROT_NONE,
+	*landing = (struct landing){.size = size, .reserved_size = (size_t)size + HUGE_PAGE};
+	void *reserved = mmap(NULL, landing->reserved_size, protection,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (reserved == MAP_FAILED)
 		return err_errno(err, errno, "reserve %llu MiB of addresses", mib_up(size));
 	landing->reserved = reserved;
-	size_t skip = (HUGE_PAGE - (uintptr_t)reserved % HUGE_PAGE) % HUGE_PAGE;
-	void *base = mmap((char *)reserved + skip, size, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_FIXED, fd, 0);
-	if (base == MAP_FAILED)
+	landing->base = (char *)reserved + (HUGE_PAGE - (uintptr_t)reserved % HUGE_PAGE) % HUGE_PAGE;
+	return 0;
+}
+
+static int map(const struct landing *landing, uint64_t offset, int fd, uint64_t size, struct err *err)
+{
+	void *at = mmap(landing->base + offset, (size_t)size, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_FIXED, fd, 0);
+	if (at == MAP_FAILED)
 		return err_errno(err, errno, "map %llu MiB of the image file", mib_up(size));
-	landing->base = base;
-	madvise(base, size, MADV_HUGEPAGE);  /* a hint: many kernels have none for files */
+	madvise(at, (size_t)size, MADV_HUGEPAGE);  /* a hint: many kernels have none for files */
 	return 0;
 }
 
 int landing_open(int fd, uint64_t size, struct landing *landing, struct err *err)
 {
-	*landing = (struct landing){.size = size};
+	*landing = (struct landing){0};
 	if (size == 0) {
 		if (ftruncate(fd, 0) < 0)
 			return err_errno(err, errno, "empty the image file");
@@ -143,10 +146,25 @@ int landing_open(int fd, uint64_t size, struct landing *landing, struct err *err
 	}
 	int rc = allocate(fd, size, err);
 	if (rc == 0)
-		rc = map(fd, landing, err);
+		rc = reserve(size, PROT_NONE, landing, err);
+	if (rc == 0)
+		rc = map(landing, 0, fd, size, err);
 	if (rc < 0)
 		landing_close(landing);
 	return rc;
+}
+
+int landing_open_memory(uint64_t size, uint64_t memory, struct landing *landing, struct err *err)
+{
+	*landing = (struct landing){0};
+	int rc = check_memory(memory, err);
+	return rc < 0 || size == 0 ? rc : reserve(size, PROT_READ | PROT_WRITE, landing, err);
+}
+
+int landing_place(struct landing *landing, uint64_t offset, int fd, uint64_t size, struct err *err)
+{
+	int rc = allocate(fd, size, err);
+	return rc < 0 ? rc : map(landing, offset, fd, size, err);
 }
 
 void landing_close(struct landing *landing)

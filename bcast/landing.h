@@ -1,5 +1,5 @@
 /*
- * landing.h - where the file lands on a node: allocated, mapped, written in place.
+ * landing.h - where the file, or several, land on a node: allocated, mapped, written in place.
  */
 #ifndef BCAST_LANDING_H
 #define BCAST_LANDING_H
@@ -21,6 +21,12 @@ struct landing {
  * afterwards. -ENOSPC when there is no room, -ENOMEM when the node's memory is too small: both
  * with the numbers. *landing needs no landing_close() after a failure. */
 int landing_open(int fd, uint64_t size, struct landing *landing, struct err *err);
+/* The same of memory of this process, `memory` bytes of which will be written to; -ENOMEM when the node has
+ * less. */
+int landing_open_memory(uint64_t size, uint64_t memory, struct landing *landing, struct err *err);
+/* Puts a file, of `size` bytes from now on, at `offset` (a multiple of the page size) of it: allocated and
+ * mapped as by landing_open(). */
+int landing_place(struct landing *landing, uint64_t offset, int fd, uint64_t size, struct err *err);
 /* Unmaps; the file stays. Idempotent. */
 void landing_close(struct landing *landing);
 /* After landing_close(): nobody can write to the file or change its size any more, where the file can be

@@ -19,6 +19,7 @@
 
 #include <endian.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -63,31 +64,116 @@ void source_close(struct source *source)
 	close_fd(&source->fd);
 }
 
-int source_read(struct source *source, uint64_t offset, void *bytes, size_t len, struct err *err)
+void source_open_bundle(const struct bundle *bundle, struct source *source)
 {
-	uint64_t start = clock_now_ns();
+	*source = (struct source){.fd = -1, .bundle = bundle, .size = bundle->size};
+	snprintf(source->path, sizeof source->path, "%s", bundle->items[0].source);
+}
+
+static int read_all(struct source *source, int fd, const char *path, uint64_t size, uint64_t offset,
+		    void *bytes, size_t len, struct err *err)
+{
 	for (size_t done = 0; done < len;) {
-		ssize_t got = pread(source->fd, (char *)bytes + done, len - done, (off_t)(offset + done));
+		ssize_t got = pread(fd, (char *)bytes + done, len - done, (off_t)(offset + done));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return err_errno(err, errno, "read %s at byte %llu", source->path,
+			return err_errno(err, errno, "read %s at byte %llu", path,
 					 (unsigned long long)(offset + done));
 		if (got == 0)
 			return err_set(err, ENODATA, "%s was truncated while it was read: it had %llu bytes "
 				       "and ends at %llu now; let nobody write to it and start again",
-				       source->path, (unsigned long long)source->size,
-				       (unsigned long long)(offset + done));
+				       path, (unsigned long long)size, (unsigned long long)(offset + done));
 		done += (size_t)got;
 		source->read_bytes += (uint64_t)got;
 	}
-	source->read_ns += clock_now_ns() - start;
 	return 0;
+}
+
+/* A descriptor of the entry's file, the caller's own.  Readers go from front to back, so the file
+ * that was opened last is most often the one. */
+static int open_entry(struct source *source, const struct bundle_entry *entry, const char *path,
+		      struct err *err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int fd = -1;
+	pthread_mutex_lock(&lock);
+	if (source->entry != entry) {
+		close_fd(&source->fd);
+		source->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		source->entry = source->fd < 0 ? NULL : entry;
+	}
+	int number = errno;
+	if (source->fd >= 0) {
+		fd = fcntl(source->fd, F_DUPFD_CLOEXEC, 0);
+		number = errno;
+	}
+	pthread_mutex_unlock(&lock);
+	return fd >= 0 ? fd : err_errno(err, number, "open %s", path);
+}
+
+static int check_entry(int fd, const struct bundle_entry *entry, const char *path, struct err *err)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, errno, "stat %s", path);
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size == entry->size &&
+	    st.st_mtim.tv_sec == entry->mtime_s && st.st_mtim.tv_nsec == (long)entry->mtime_ns)
+		return 0;
+	return err_set(err, ESTALE, "%s was changed since the copy began, or is another file here; let nobody write "
+		       "to it and start again", path);
+}
+
+static int read_entry(struct source *source, const struct bundle_entry *entry, uint64_t from, void *bytes,
+		      size_t len, struct err *err)
+{
+	char path[2 * PATH_MAX];
+	snprintf(path, sizeof path, "%s%s%s", source->bundle->items[entry->item].source,
+		 entry->path[0] == '\0' ? "" : "/", entry->path);
+	AUTO_FD int fd = open_entry(source, entry, path, err);
+	if (fd < 0)
+		return fd;
+	int rc = read_all(source, fd, path, entry->size, from, bytes, len, err);
+	return rc < 0 ? rc : check_entry(fd, entry, path, err);
+}
+
+/* Of the row of a bundle: parts of files, and zeros between them. */
+static int read_row(struct source *source, uint64_t offset, char *bytes, size_t len, struct err *err)
+{
+	const struct bundle_entry *entry = bundle_find(source->bundle, offset);
+	int rc = 0;
+	while (rc == 0 && len > 0) {
+		uint64_t gap = entry == NULL ? len : entry->offset > offset ? entry->offset - offset : 0;
+		uint64_t left = gap > 0 || entry == NULL ? gap : entry->offset + entry->size - offset;
+		size_t piece = left < len ? (size_t)left : len;
+		if (gap > 0)
+			memset(bytes, 0, piece);
+		else
+			rc = read_entry(source, entry, offset - entry->offset, bytes, piece, err);
+		if (gap == 0 && piece == left)
+			entry = bundle_next(source->bundle, entry);
+		offset += piece;
+		bytes += piece;
+		len -= piece;
+	}
+	return rc;
+}
+
+int source_read(struct source *source, uint64_t offset, void *bytes, size_t len, struct err *err)
+{
+	uint64_t start = clock_now_ns();
+	int rc = source->bundle != NULL
+			 ? read_row(source, offset, bytes, len, err)
+			 : read_all(source, source->fd, source->path, source->size, offset, bytes, len, err);
+	source->read_ns += clock_now_ns() - start;
+	return rc;
 }
 
 int source_check_unchanged(const struct source *source, struct err *err)
 {
 	struct stat st;
+	if (source->bundle != NULL)  /* each file is looked at when a part of it has been read */
+		return 0;
 	if (fstat(source->fd, &st) < 0)
 		return err_errno(err, errno, "stat %s", source->path);
 	if ((uint64_t)st.st_size == source->size && st.st_mtim.tv_sec == source->mtime.tv_sec &&

@@ -11,10 +11,14 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "bcast/bundle.h"
 #include "common/err.h"
 
 struct source {
 	int fd;                 /* -1: closed */
+	/* NULL, or what is read in place of one file; then fd is the file of it that was read last. */
+	const struct bundle *bundle;
+	const struct bundle_entry *entry;  /* whose file fd is; under a lock of all sources */
 	char path[PATH_MAX];
 	uint64_t size;          /* bytes, when it was opened */
 	mode_t mode;            /* permission bits */
@@ -25,6 +29,9 @@ struct source {
 /* Opens a regular file.  -ENOENT, -EISDIR, -EINVAL (a pipe, a device) ...; the text names path
  * and cure. */
 int source_open(const char *path, struct source *source, struct err *err);
+/* The bundle's files are opened when they are read, and must still be as the bundle says (-ESTALE). It stays the
+ * caller's, and outlives the source. */
+void source_open_bundle(const struct bundle *bundle, struct source *source);
 /* No error when it is closed. */
 void source_close(struct source *source);
 

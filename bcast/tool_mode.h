@@ -1,17 +1,20 @@
 /*
- * tool_mode.h - cmpi-bcast alone: copies a file to every node.  (Uses MPI.)
+ * tool_mode.h - cmpi-bcast alone: copies files and trees to every node.  (Uses MPI.)
  */
 #ifndef BCAST_TOOL_MODE_H
 #define BCAST_TOOL_MODE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/err.h"
 
 struct tool_options {
-	const char *source, *destination;
+	char *const *sources;
+	size_t source_count;
+	const char *destination;
 	bool verify, progress, json;
-	int readers;  /* 0: as many as suit the file */
+	int readers;  /* 0: as many as suit a file; one for several and for trees */
 };
 
 /* Copies; or, when `usage` is an error of the command line, tells that.  Prints as rank 0 only.

@@ -40,6 +40,10 @@ static int prepare(struct work *work, struct err *err)
 		return rc;
 	for (uint64_t i = 0; transfer->hashes != NULL && i < work->layout.count; i++)
 		manifest_set(work->manifest, i, transfer->hashes + i * MANIFEST_HASH_SIZE);
+	if (transfer->landing != NULL) {
+		work->landing = *transfer->landing;
+		return 0;
+	}
 	if (transfer->fd >= 0)
 		return landing_open(transfer->fd, transfer->size, &work->landing, err);
 	if (transfer->size == 0)
@@ -224,7 +228,7 @@ int transfer_run(struct session *session, const struct transfer *transfer,
 	schedule_make(&shape, session->rank, &work.schedule);
 	int rc = run_phases(session, &work, done, failed);
 	/* MPI may still write into the memory of a session that broke in the middle. */
-	if (!session->broken)
+	if (!session->broken && transfer->landing == NULL)
 		landing_close(&work.landing);
 	if (rc == 0 && transfer->seal && transfer->fd >= 0)
 		landing_seal(transfer->fd);

@@ -10,6 +10,7 @@
 
 #include "bcast/bcast_msg.h"
 #include "bcast/engine.h"
+#include "bcast/landing.h"
 #include "bcast/manifest.h"
 #include "bcast/schedule.h"
 #include "bcast/session.h"
@@ -28,6 +29,7 @@ struct transfer {
 	struct source *source;    /* of the readers (transfer_reads()), open unless `earlier` says why
 				     not; NULL elsewhere */
 	int fd;                   /* where it lands; -1: nowhere, an error if size > 0 */
+	struct landing *landing;  /* NULL, or where it lands in place of fd; the caller's, who closes it */
 	/* MANIFEST_HASH_SIZE bytes a chunk: what the file must be.  NULL: not known.  Needed at the readers, and
 	 * everywhere with `known`. */
 	const uint8_t *hashes;

@@ -70,6 +70,27 @@ test_3_gb_to_two_nodes() {
   rm -f "$WORK/3gb" "$WORK/part"
 }
 
+# trees MPI: a directory and a file, read back, on three nodes.
+trees() {
+  local mpi=$1 words node
+  need_cluster 3
+  rm -rf "$WORK/tree"; mkdir -p "$WORK/tree/sub"
+  head -c 3000001 /dev/urandom >"$WORK/tree/large"; head -c 777 /dev/urandom >"$WORK/tree/sub/small"
+  ln -s sub/small "$WORK/tree/link"; head -c 20000001 /dev/urandom >"$WORK/alone"
+  chmod -R a+rX "$WORK/tree" "$WORK/alone"
+  bcast_words "$mpi" 3 "$HELPERS/cmpi-bcast.$mpi" --verify --json "$WORK/tree" "$WORK/alone" /dev/shm
+  job_seconds=60 run bounded "${words[@]}"
+  want_status 0
+  [[ $out == *'"nodes":3,"files":3,"directories":2,"links":1'* ]] || complain "other counts: $out"
+  for node in node1 node2 node3; do
+    on "$node" diff -r --no-dereference "$WORK/tree" /dev/shm/tree || complain "another tree on $node"
+    on "$node" cmp "$WORK/alone" /dev/shm/alone || complain "another file on $node"
+    on "$node" rm -r /dev/shm/tree /dev/shm/alone
+  done
+}
+test_trees_mpich() { trees mpich; }
+test_trees_openmpi() { trees openmpi; }
+
 # A node that dies in the middle ends the copy, and leaves nothing under the file's name.
 test_a_node_dies_under_cmpi_bcast() {
   local words

@@ -27,7 +27,9 @@ static void test_tool(void **state)
 	assert_int_equal(options.readers, 3);
 	assert_int_equal(PARSE("--readers", "auto", "a", "b"), 0);
 	assert_int_equal(options.readers, 0);
-	assert_string_equal(options.source, "a");
+	assert_int_equal(PARSE("a", "c", "b"), 0);
+	assert_int_equal(options.source_count, 2);
+	assert_string_equal(options.sources[1], "c");
 	assert_string_equal(options.destination, "b");
 }
 
@@ -61,7 +63,7 @@ static void test_refused(void **state)
 	struct bcast_options options;
 	struct err err = ERR_NONE;
 	assert_int_equal(PARSE("a"), -EINVAL);
-	assert_int_equal(PARSE("a", "b", "c"), -EINVAL);
+	assert_int_equal(PARSE("a", "", "c"), -EINVAL);
 	assert_int_equal(PARSE("a", ""), -EINVAL);
 	assert_int_equal(PARSE("--frob", "a", "b"), -EINVAL);
 	assert_int_equal(PARSE("--image-fd=3", "a", "b"), -EINVAL);

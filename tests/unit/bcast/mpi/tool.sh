@@ -22,6 +22,24 @@ run_mpi 1 "$bcast" "$dir/src" "$dir/d" 2>"$dir/err"
 cmp "$dir/src" "$dir/d/src"
 [[ ! -s $dir/err ]] || fail "not quiet: $(cat "$dir/err")"
 
+echo "several sources, trees"
+mkdir -p "$dir/tree/sub/empty" "$dir/many"
+make_file "$dir/tree/large" 3000001; make_file "$dir/tree/sub/small" 1000; : >"$dir/tree/none"
+ln -s sub/small "$dir/tree/link"; ln "$dir/tree/none" "$dir/tree/twin"
+chmod 500 "$dir/tree/sub/empty"; touch -d 2001-02-03 "$dir/tree/sub"
+run_mpi 2 "$bcast" --json --verify --progress "$dir/tree" "$dir/src" "$dir/many" >"$dir/json" 2>"$dir/err" || fail "$(cat "$dir/err")"
+diff -r --no-dereference "$dir/tree" "$dir/many/tree" || fail "another tree"
+cmp "$dir/src" "$dir/many/src"
+listed() { (cd "$1" && find . ! -type l -printf '%p %m %n %T@\n' | sort); }
+[[ $(listed "$dir/tree") == "$(listed "$dir/many/tree")" ]] || fail "other modes or times"
+has "$dir/json" '"files":4,"directories":3,"links":2'
+jq -e '.bytes >= 8001002 and .total_ns > 0 and .schedule == "chain"' "$dir/json" >/dev/null || fail "$(cat "$dir/json")"
+has "$dir/err" "of 7 MiB"
+run_mpi 1 "$bcast" "$dir/tree" "$dir/renamed"
+diff -r --no-dereference "$dir/tree" "$dir/renamed" || fail "another tree under a new name"
+run_mpi 1 "$bcast" "$dir/tree/sub/." "$dir/many"
+[[ -f $dir/many/sub/small ]] || fail "the directory itself has no name"
+
 # refused CODE TEXT ARGUMENTS...
 refused() {
 	local code=$1 text=$2 status=0; shift 2
@@ -32,7 +50,9 @@ refused() {
 }
 echo "failures"
 refused 120 "missing does not exist" "$dir/missing" "$dir/x"
-refused 120 "is a directory" "$dir/d" "$dir/x"
+refused 120 "exists, and a directory does not replace anything" "$dir/tree" "$dir/many"
+refused 120 "is not a directory that is there" "$dir/tree" "$dir/src" "$dir/x"
+refused 120 "would get the same name" "$dir/src" "$dir/d/src" "$dir/many"
 refused 120 "unknown option" --frob "$dir/src" "$dir/x"
 refused 120 "wanted: cmpi-bcast" "$dir/src"
 refused 120 "No such file or directory" "$dir/src" "$dir/no/such/place"
@@ -49,6 +69,24 @@ if [[ $mpi == mpich ]] && unshare --uts --mount true 2>/dev/null; then
 		"$2" "$1/src" "$1/mnt/dst" && cmp "$1/src" "$1/mnt/dst" && touch "$1/good.$PMI_RANK"
 	' _ "$dir" "$bcast" || fail "status $?"
 	for rank in 0 1 2; do [[ -e $dir/good.$rank ]] || fail "no copy on node $rank"; done
+	# A tree, by several readers.
+	# shellcheck disable=SC2016
+	run_mpi 3 unshare --uts --mount bash -c '
+		hostname "n$PMI_RANK"; mount -t tmpfs none "$1/mnt"
+		"$2" --readers 2 "$1/tree" "$1/src" "$1/mnt" && diff -r --no-dereference "$1/tree" "$1/mnt/tree" &&
+			cmp "$1/src" "$1/mnt/src" && touch "$1/tree.$PMI_RANK"
+	' _ "$dir" "$bcast" || fail "a tree: status $?"
+	for rank in 0 1 2; do [[ -e $dir/tree.$rank ]] || fail "no tree on node $rank"; done
+	# A node that has something of that name.
+	# shellcheck disable=SC2016
+	run_mpi 3 unshare --uts --mount bash -c '
+		hostname "n$PMI_RANK"; mount -t tmpfs none "$1/mnt"; [[ $PMI_RANK != 2 ]] || mkdir "$1/mnt/tree"
+		"$2" "$1/tree" "$1/mnt"; status=$?
+		[[ $(ls -A "$1/mnt") == "$([[ $PMI_RANK != 2 ]] || echo tree)" ]] && touch "$1/clean-tree.$PMI_RANK"
+		exit $status
+	' _ "$dir" "$bcast" >"$dir/log" 2>&1 && fail "a node had something of that name"
+	has "$dir/log" "node n2: $dir/mnt/tree exists"
+	for rank in 0 1 2; do [[ -e $dir/clean-tree.$rank ]] || fail "half a tree on node $rank"; done
 	# Several readers; one of them sees another file.
 	# shellcheck disable=SC2016
 	run_mpi 3 unshare --uts --mount bash -c '
