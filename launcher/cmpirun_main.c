@@ -125,6 +125,7 @@ static int run_here(struct making *making, struct plan *plan, const struct launc
 	if (making->oversubscribed)
 		log_note("%u ranks share %u cores of this node: they run unbound", plan->ranks,
 			 making->hosts.slots[0]);
+	fingerprints_free(&plan->host_files);  /* we have just looked */
 	return daemon_run(&options);
 }
 

@@ -35,6 +35,24 @@ static int step_pmi(struct daemon *daemon, struct err *err)
 	return daemon_start_pmi(daemon, err);
 }
 
+/* The MPI swap was decided where the plan was made, and mounts files of this node. */
+static int step_compare(struct daemon *daemon, struct err *err)
+{
+	(void)err;
+	bool same = fingerprints_compare(&daemon->plan.host_files, &daemon->host_err) == 0;
+	daemon_learn(daemon, same ? FACT_HOST_SAME : FACT_HOST_DIFFERS);
+	return 0;
+}
+
+/* By the tree: node 0 says it once, whoever else deviates. */
+static int step_differ(struct daemon *daemon, struct err *err)
+{
+	(void)err;
+	daemon_fail(daemon, EXITCODE_SETUP, "node %s: %s; the swapped MPI must be the same on all nodes, or "
+		    "--mpi container runs the image's own", daemon->card.node, daemon->host_err.text);
+	return 0;
+}
+
 static int open_profile(const struct daemon *daemon, int *fd, struct err *err)
 {
 	const char *path = daemon->plan.profile;
@@ -179,7 +197,9 @@ static const struct step {
 	unsigned needs, excludes;
 	int (*take)(struct daemon *daemon, struct err *err);
 } steps[] = {
-	{"mount the image", FACT_PLAN | FACT_MOUNTABLE, FACT_ENDING, step_attach},
+	{"compare the host's files", FACT_PLAN, FACT_ENDING, step_compare},
+	{"tell the difference", FACT_HOST_DIFFERS | FACT_TREE, FACT_ENDING, step_differ},
+	{"mount the image", FACT_HOST_SAME | FACT_MOUNTABLE, FACT_ENDING, step_attach},
 	{"start the PMI servers", FACT_PLAN, FACT_ENDING, step_pmi},
 	{"report readiness", FACT_ATTACHED | FACT_PMI | FACT_TREE | FACT_CHILDREN_READY, FACT_ENDING,
 	 step_ready},

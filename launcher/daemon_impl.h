@@ -41,6 +41,8 @@ enum daemon_fact {
 	FACT_BCAST_ENDED = 1 << 13,    /* cmpi-bcast has ended, or there was none */
 	FACT_MOUNTABLE = 1 << 14,      /* behind image_fd is what a mount needs; arrival_fd tells the rest */
 	FACT_ARRIVED = 1 << 15,        /* no more of the image comes: it is here, or nobody needs it */
+	FACT_HOST_SAME = 1 << 17,      /* the host's files that the plan mounts are here, and the same */
+	FACT_HOST_DIFFERS = 1 << 18,   /* or not: host_err says which */
 	FACT_CHILDREN_IDLE = 1 << 16,  /* no rank runs below, though the image may still come there */
 	FACT_ENDING = 1 << 12,         /* the job is being ended: a failure, an interrupt */
 };
@@ -86,6 +88,7 @@ struct daemon {
 	bool init_has_ended, init_has_failed;
 	bool is_wiring_up;             /* of several nodes, before the session */
 	struct bcast_client *bcast;
+	struct err host_err;           /* with FACT_HOST_DIFFERS */
 	int image_fd, arrival_fd;      /* arrival_fd: several nodes; see common/arrival.h */
 	uint64_t image_bytes;
 	struct pmi_server *pmi;

@@ -308,6 +308,8 @@ static int swap_mpi(struct making *making, struct plan *plan, struct err *err)
 			       making->decision->why, making->decision->ways_out);
 	if (making->decision->verdict == ABI_OWN)
 		return 0;
+	plan->host_files = making->decision->files_used;
+	making->decision->files_used = (struct fingerprints){0};
 	rc = add_swap_environment(making, plan, err);
 	return rc < 0 ? rc : add_swap_mounts(making->decision, plan, err);
 }

@@ -15,7 +15,7 @@
 #include "common/cleanup.h"
 #include "launcher/hosts.h"
 
-#define PLAN_VERSION 3u
+#define PLAN_VERSION 4u
 
 enum { CHUNK_SIZE = 120 * 1024, CHUNKS_MAX = 14 };
 
@@ -204,6 +204,7 @@ void plan_pack(const struct plan *plan, struct buf *out)
 	mount_plan_pack(&plan->mounts, &mounts);
 	buf_add_blob(out, mounts.data, mounts.len);
 	out->failed = out->failed || mounts.failed;
+	fingerprints_pack(&plan->host_files, out);
 #define PACK_WORD(field) buf_add_u32(out, (uint32_t)(field));
 	PLAN_WORDS(PACK_WORD, plan)
 	buf_add_u64(out, plan->started_ns);
@@ -277,6 +278,7 @@ int plan_parse(const void *bytes, size_t len, struct plan *plan, struct err *err
 	plan->work_dir = cursor_str_new(&in);
 	plan->work_dir_else = cursor_str_new(&in);
 	parse_mounts(&in, plan);
+	fingerprints_parse(&in, &plan->host_files, NULL);
 #define PARSE_WORD(field) (field) = cursor_u32(&in);
 	PLAN_WORDS(PARSE_WORD, plan)
 	plan->started_ns = cursor_u64(&in);
@@ -300,6 +302,7 @@ void plan_free(struct plan *plan)
 	free(plan->work_dir);
 	free(plan->work_dir_else);
 	mount_plan_free(&plan->mounts);
+	fingerprints_free(&plan->host_files);
 	*plan = (struct plan){0};
 }
 

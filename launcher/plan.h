@@ -19,6 +19,7 @@
 #include "launcher/auth.h"
 #include "launcher/card.h"
 #include "launcher/options.h"
+#include "mpi-abi/fingerprint.h"
 #include "runtime/mount_plan.h"
 
 enum { PLAN_RANKS_MAX = 1 << 24, PLAN_BYTES_MAX = 64 << 20 };
@@ -41,6 +42,7 @@ struct plan {
 	bool work_dir_required;      /* the user asked for it */
 	char *work_dir_else;         /* where that is not there and not required: the image's own; "": none */
 	struct mount_plan mounts;
+	struct fingerprints host_files;  /* that are mounted, and must be the same on every node */
 
 	enum mount_choice mount;
 	enum early_choice early;

@@ -88,12 +88,35 @@ static void read_image_cache(struct deciding *deciding)
 		deciding->image_cache = (struct ldcache){0};
 }
 
+static bool is_bound(const struct abi_decision *decision, const char *path)
+{
+	for (size_t i = 0; i < decision->bind_count; i++) {
+		const struct abi_bind *bind = &decision->binds[i];
+		size_t len = strlen(bind->source);
+		if (strncmp(path, bind->source, len) == 0 &&
+		    (path[len] == '\0' || (bind->directory && path[len] == '/')))
+			return true;
+	}
+	return false;
+}
+
+static int note_files(struct deciding *deciding)
+{
+	struct abi_decision *decision = deciding->decision;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < deciding->closure->library_count; i++)
+		if (is_bound(decision, deciding->closure->libraries[i].path))
+			rc = fingerprints_add(&decision->files_used, deciding->host,
+					      deciding->closure->libraries[i].path, deciding->err);
+	return rc;
+}
+
 /* What each level goes through; NULL ends it. */
 static int (*const steps[ABI_LEVEL_COUNT][10])(struct deciding *deciding) = {
 	[ABI_LEVEL_MPI] = {gate_image, gate_host, gate_pmi, gate_symbols, choices_make, gate_versions, effects_make,
-			   proof_make},
+			   proof_make, note_files},
 	[ABI_LEVEL_FABRIC] = {gate_image, gate_fabric, choices_make, gate_versions, effects_make,
-			      proof_make},
+			      proof_make, note_files},
 	[ABI_LEVEL_OWN] = {gate_image},
 };
 
@@ -210,6 +233,7 @@ void abi_decision_free(struct abi_decision **where)
 	free(decision->host_path);
 	free(decision->found_by);
 	free(decision->image_library);
+	fingerprints_free(&decision->files_used);
 	free(decision->libc_for);
 	free(decision->pmi);
 	free(decision);

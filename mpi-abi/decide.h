@@ -30,6 +30,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "mpi-abi/fingerprint.h"
 
 struct image_index;
 
@@ -112,6 +113,7 @@ struct abi_decision {
 	size_t bind_count;
 	struct abi_file *files;
 	size_t file_count;
+	struct fingerprints files_used;  /* of the host, of which every node must have the same */
 	char **hides;
 	size_t hide_count;
 	char **devices;       /* of the host's fabric, and there: the container has the host's /dev */

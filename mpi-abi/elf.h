@@ -79,6 +79,9 @@ void elf_free(struct elf *elf);
  * none of those apart, with its code); NULL behind the last.  Valid until the source's next call. */
 const uint8_t *elf_constants(const struct elf_source *source, size_t index, size_t *len);
 
+/* The linker's build-id: the bytes written into `id`, 0 when there is none. */
+size_t elf_build_id(const struct elf_source *source, uint8_t *id, size_t size);
+
 /* Does the full symbol table (.symtab, missing in a stripped file) define `name`? */
 bool elf_has_full_symbol(const struct elf_source *source, const char *name);
 

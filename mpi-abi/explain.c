@@ -54,6 +54,11 @@ static void print_effects(const struct abi_decision *decision, struct buf *out)
 {
 	if (decision->pmi)
 		buf_printf(out, "pmi %s\n", decision->pmi);
+	if (decision->files_used.count) {
+		buf_printf(out, "host files ");
+		fingerprints_format(&decision->files_used, out);
+		buf_printf(out, "\n");
+	}
 	for (size_t i = 0; i < decision->consumer_count; i++)
 		buf_printf(out, "consumer %s (%s)\n", decision->consumers[i].path,
 			   decision->consumers[i].needs);
@@ -231,7 +236,9 @@ void abi_decision_print_json(const struct abi_decision *decision, struct buf *ou
 		buf_printf(out, ",\n  ");
 		json_member(out, texts[i].name, texts[i].value);
 	}
-	buf_printf(out, ",\n  \"proven\": %zu", decision->proven);
+	buf_printf(out, ",\n  \"proven\": %zu,\n  \"host_files\": \"", decision->proven);
+	fingerprints_format(&decision->files_used, out);
+	buf_printf(out, "\"");
 	json_lists(decision, out);
 	json_effects(decision, out);
 	buf_printf(out, "\n}\n");

@@ -138,6 +138,47 @@ define_cells() {
   done
 }
 
+# -- a node whose host is not as the others --------------------------------------------------
+
+# The host's MPICH at a place of its own; what each node sees there is that node's mount.
+swap_from_elsewhere() {
+  run bounded cmpirun --launcher hydra --host node1:1,node2:1 --timeout 25 --mpi-path "$WORK/mpi" --mpi host \
+    --image "$IMAGES/abi-bullseye-mpich.sqsh" mpi_hello
+}
+
+make_elsewhere() {
+  mkdir -p "$WORK/mpi" "$WORK/other"
+  cp -L /usr/lib/x86_64-linux-gnu/libmpich.so.12 "$WORK/mpi/"
+  cp "$WORK/mpi/libmpich.so.12" "$WORK/other/"
+  printf x >>"$WORK/other/libmpich.so.12"
+}
+
+test_same_on_all_nodes() {
+  make_elsewhere
+  swap_from_elsewhere
+  want_status 0
+  want_out_like "rank 1 of 2 on node2: .*$SWAPPED/libmpich.so.12"
+}
+
+test_another_library_on_one_node() {
+  make_elsewhere
+  on node2 mount --bind "$WORK/other/libmpich.so.12" "$WORK/mpi/libmpich.so.12"
+  swap_from_elsewhere
+  on node2 umount "$WORK/mpi/libmpich.so.12"
+  want_status 123
+  want_err_like "^cmpirun: node node2: the host's $WORK/mpi/libmpich.so.12 is another there: [0-9]+ bytes, build-id [0-9a-f]+, and"
+  [[ $(grep -c '^cmpirun: ' <<<"$err") == 1 ]] || complain 'wanted it once'
+}
+
+test_missing_library_on_one_node() {
+  make_elsewhere
+  on node2 mount -t tmpfs none "$WORK/mpi"
+  swap_from_elsewhere
+  on node2 umount "$WORK/mpi"
+  want_status 123
+  want_err_like "^cmpirun: node node2: host file $WORK/mpi/libmpich.so.12: No such file or directory; the swapped MPI must"
+}
+
 print_table() {
   local image mode language text part
   printf '\n| image | %s |\n|---|%s\n' "$(IFS='|'; echo "${modes[*]}")" "$(printf -- '---|%.0s' "${modes[@]}")"

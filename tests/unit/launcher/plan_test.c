@@ -141,6 +141,10 @@ static void fill_plan(struct plan *plan, size_t bytes)
 	mount_plan_add_tmpfs(&plan->mounts, "/tmp", 4096, 01777, NULL);
 	mount_plan_add_file(&plan->mounts, "/etc/x", "a\0b", 3, 0644, NULL);
 	mount_plan_sort(&plan->mounts);
+	plan->host_files.items = calloc(1, sizeof *plan->host_files.items);
+	plan->host_files.count = 1;
+	plan->host_files.items[0] =
+		(struct fingerprint){.path = strdup("/lib/libmpi.so"), .size = 9, .id_len = 2, .id = {1, 2}};
 }
 
 static void assert_same_strings(char *const *a, char *const *b)
@@ -177,6 +181,10 @@ static void assert_same_plan(const struct plan *a, const struct plan *b)
 	assert_int_equal(a->supervisor.port, b->supervisor.port);
 	assert_string_equal(a->supervisor.node, b->supervisor.node);
 	assert_memory_equal(a->supervisor_key, b->supervisor_key, sizeof a->supervisor_key);
+	assert_int_equal(b->host_files.count, 1);
+	assert_string_equal(b->host_files.items[0].path, "/lib/libmpi.so");
+	assert_int_equal(b->host_files.items[0].size, 9);
+	assert_memory_equal(b->host_files.items[0].id, "\1\2", 2);
 	assert_int_equal(a->mounts.count, b->mounts.count);
 	for (size_t i = 0; i < a->mounts.count; i++) {
 		assert_int_equal(a->mounts.ops[i].kind, b->mounts.ops[i].kind);
