@@ -111,7 +111,8 @@ static void open_source(struct daemon *daemon, struct err *err)
 {
 	const char *advice;
 	if (daemon->session.rank != 0 || daemon->hello.image_path[0] == '\0' ||
-	    source_open(daemon->hello.image_path, &daemon->source, err) < 0)
+	    source_open(daemon->hello.image_path, &daemon->source, err) < 0 ||
+	    source_find_image(&daemon->source, err) < 0)
 		return;
 	enum schedule_kind kind;
 	uint32_t chunk_size;

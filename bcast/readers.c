@@ -9,7 +9,7 @@
 #include "bcast/transfer.h"
 
 struct file_wire {
-	uint64_t size;
+	uint64_t size, at;
 	int64_t mtime_s, mtime_ns;
 	int32_t forced;
 	char path[PATH_MAX];
@@ -29,9 +29,11 @@ static int open_same(const struct session *session, const struct file_wire *file
 		     struct source *source, struct err *err)
 {
 	int rc = source_open(file->path, source, err);
+	if (rc == 0 && file->at > 0)
+		rc = source_find_image(source, err);
 	if (rc < 0)
 		return rc;
-	if (source->size == file->size && source->mtime.tv_sec == file->mtime_s &&
+	if (source->size == file->size && source->at == file->at && source->mtime.tv_sec == file->mtime_s &&
 	    source->mtime.tv_nsec == file->mtime_ns)
 		return 0;
 	source_close(source);
@@ -60,6 +62,7 @@ int readers_open(struct session *session, enum schedule_kind kind, int readers, 
 		return 1;
 	if (session->rank == 0 && source->fd >= 0) {
 		file.size = source->size;
+		file.at = source->at;
 		file.mtime_s = source->mtime.tv_sec;
 		file.mtime_ns = source->mtime.tv_nsec;
 		memcpy(file.path, source->path, sizeof file.path);

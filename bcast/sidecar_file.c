@@ -20,6 +20,7 @@
 
 #include "bcast/destination.h"
 #include "common/cleanup.h"
+#include "common/squash_file.h"
 
 enum { READ_SIZE = 1 << 20 };
 
@@ -111,14 +112,26 @@ static int read_from(const char *path, const struct stat *image, struct sidecar 
 	return err_set(err, ESTALE, "%s is of an older state of the image", path);
 }
 
+/* Of a part of a file, it is as if that were a file of its own. */
+static int image_stat(int fd, struct stat *image, struct squash_part *part, struct err *err)
+{
+	if (fstat(fd, image) < 0)
+		return err_errno(err, errno, "stat the image");
+	int rc = squash_file_part(fd, part, err);
+	image->st_size = (off_t)part->size;
+	return rc;
+}
+
 int sidecar_load(const char *path, int image_fd, struct sidecar *sidecar, struct err *err)
 {
 	struct stat image;
+	struct squash_part part;
 	struct err why = ERR_NONE;
 	char place[PATH_MAX];
 	*sidecar = (struct sidecar){0};
-	if (fstat(image_fd, &image) < 0)
-		return err_errno(err, errno, "stat %s", path);
+	int rc = image_stat(image_fd, &image, &part, err);
+	if (rc < 0)
+		return err_prefix(err, "%s", path);
 	for (size_t i = 0; i < PLACES; i++)
 		if (places[i](path, place) == 0 && read_from(place, &image, sidecar, &why) == 0)
 			return 0;
@@ -165,7 +178,7 @@ int sidecar_store(const char *path, const struct sidecar *sidecar, struct err *e
 
 /* -- indexing ------------------------------------------------------------ */
 
-static int hash_file(int fd, struct sidecar *sidecar, struct err *err)
+static int hash_file(int fd, uint64_t start, struct sidecar *sidecar, struct err *err)
 {
 	XXH3_state_t *state = XXH3_createState();
 	AUTO_FREE char *bytes = malloc(READ_SIZE);
@@ -177,7 +190,7 @@ static int hash_file(int fd, struct sidecar *sidecar, struct err *err)
 		XXH3_128bits_reset(state);
 		while (rc == 0 && at < end) {
 			size_t want = end - at < READ_SIZE ? (size_t)(end - at) : READ_SIZE;
-			ssize_t got = pread(fd, bytes, want, (off_t)at);
+			ssize_t got = pread(fd, bytes, want, (off_t)(start + at));
 			if (got <= 0)
 				rc = err_errno(err, got < 0 ? errno : ENODATA, "read the image at byte %llu",
 					       (unsigned long long)at);
@@ -195,13 +208,14 @@ static int hash_file(int fd, struct sidecar *sidecar, struct err *err)
 int sidecar_index(int fd, uint32_t chunk_size, struct sidecar *sidecar, struct err *err)
 {
 	struct stat status;
-	if (fstat(fd, &status) < 0)
-		return err_errno(err, errno, "stat the image");
-	int rc = sidecar_init(&status, chunk_size, sidecar, err);
+	struct squash_part part;
+	int rc = image_stat(fd, &status, &part, err);
 	if (rc == 0)
-		rc = hash_file(fd, sidecar, err);
-	if (rc == 0 && fstat(fd, &status) < 0)
-		rc = err_errno(err, errno, "stat the image");
+		rc = sidecar_init(&status, chunk_size, sidecar, err);
+	if (rc == 0)
+		rc = hash_file(fd, part.at, sidecar, err);
+	if (rc == 0)
+		rc = image_stat(fd, &status, &part, err);
 	if (rc == 0 && !sidecar_fits(sidecar, &status))
 		rc = err_set(err, ESTALE, "the image was changed while it was read; let nobody write to "
 			     "it and start again");

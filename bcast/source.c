@@ -29,6 +29,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/squash_file.h"
 
 int source_open(const char *path, struct source *source, struct err *err)
 {
@@ -51,11 +52,24 @@ int source_open(const char *path, struct source *source, struct err *err)
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, EINVAL, "%s is not a regular file, its size is not known before "
 			       "it is read; copy it to a file first", path);
-	source->size = (uint64_t)st.st_size;
+	source->size = source->file_size = (uint64_t)st.st_size;
 	source->mode = st.st_mode & 07777;
 	source->mtime = st.st_mtim;
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	source->fd = take_fd(&fd);
+	return 0;
+}
+
+int source_find_image(struct source *source, struct err *err)
+{
+	struct squash_part part;
+	int rc = squash_file_part(source->fd, &part, err);
+	if (rc < 0) {
+		source_close(source);
+		return err_prefix(err, "%s", source->path);
+	}
+	source->at = part.at;
+	source->size = part.size;
 	return 0;
 }
 
@@ -164,7 +178,8 @@ int source_read(struct source *source, uint64_t offset, void *bytes, size_t len,
 	uint64_t start = clock_now_ns();
 	int rc = source->bundle != NULL
 			 ? read_row(source, offset, bytes, len, err)
-			 : read_all(source, source->fd, source->path, source->size, offset, bytes, len, err);
+			 : read_all(source, source->fd, source->path, source->file_size, source->at + offset, bytes, len,
+				    err);
 	source->read_ns += clock_now_ns() - start;
 	return rc;
 }
@@ -176,12 +191,12 @@ int source_check_unchanged(const struct source *source, struct err *err)
 		return 0;
 	if (fstat(source->fd, &st) < 0)
 		return err_errno(err, errno, "stat %s", source->path);
-	if ((uint64_t)st.st_size == source->size && st.st_mtim.tv_sec == source->mtime.tv_sec &&
+	if ((uint64_t)st.st_size == source->file_size && st.st_mtim.tv_sec == source->mtime.tv_sec &&
 	    st.st_mtim.tv_nsec == source->mtime.tv_nsec)
 		return 0;
 	return err_set(err, ESTALE, "%s was changed while it was read (%llu bytes at the start, %llu "
 		       "at the end); let nobody write to it and start again", source->path,
-		       (unsigned long long)source->size, (unsigned long long)st.st_size);
+		       (unsigned long long)source->file_size, (unsigned long long)st.st_size);
 }
 
 /* Numbers of file systems, from their own sources; the kernel's <linux/magic.h> has none of these. */

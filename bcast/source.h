@@ -20,7 +20,8 @@ struct source {
 	const struct bundle *bundle;
 	const struct bundle_entry *entry;  /* whose file fd is; under a lock of all sources */
 	char path[PATH_MAX];
-	uint64_t size;          /* bytes, when it was opened */
+	uint64_t at, size;      /* the part of it that is read, bytes: all of it, when it was opened */
+	uint64_t file_size;
 	mode_t mode;            /* permission bits */
 	struct timespec mtime;
 	_Atomic uint64_t read_ns, read_bytes;  /* spent in reads, of all threads; what they brought */
@@ -32,10 +33,12 @@ int source_open(const char *path, struct source *source, struct err *err);
 /* The bundle's files are opened when they are read, and must still be as the bundle says (-ESTALE). It stays the
  * caller's, and outlives the source. */
 void source_open_bundle(const struct bundle *bundle, struct source *source);
+/* It is an image: only its squashfs is read (common/squash_file.h), and counts as the file. */
+int source_find_image(struct source *source, struct err *err);
 /* No error when it is closed. */
 void source_close(struct source *source);
 
-/* Reads the bytes [offset, offset + len) of the file, which has them, to `bytes`.  Any thread.
+/* Reads the bytes [offset, offset + len) of that part, which has them, to `bytes`.  Any thread.
  * -ENODATA when the file has become shorter. */
 int source_read(struct source *source, uint64_t offset, void *bytes, size_t len, struct err *err);
 

@@ -134,7 +134,7 @@ int image_config_read(const struct image_file *file, struct image_config *config
 	uint8_t block[TAIL_BLOCK];
 	struct config_tail tail;
 	*config = (struct image_config){0};
-	if (!config_tail_possible(file->size, file->super.bytes_used))
+	if (file->at > 0 || !config_tail_possible(file->size, file->super.bytes_used))
 		return -ENOENT;
 	uint64_t block_at = file->size - sizeof block;
 	int rc = read_at(file->fd, block, sizeof block, block_at, err);

@@ -22,8 +22,8 @@ struct image_config {
 	struct config_tail tail;
 };
 
-/* Reads what is behind the squashfs: nothing when the file ends with it, else 4 KiB, or a bit
- * more for a long config.  -ENOENT (err untouched): there is none; -EBADMSG: broken. */
+/* Reads what is behind the squashfs: nothing when the file ends with it or is a SIF file, else 4 KiB,
+ * or a bit more for a long config.  -ENOENT (err untouched): there is none; -EBADMSG: broken. */
 int image_config_read(const struct image_file *file, struct image_config *config, struct err *err);
 /* Pure.  *config gets its own copies; tail is not set.  -EBADMSG. */
 int image_config_parse(const char *json, size_t len, struct image_config *config, struct err *err);

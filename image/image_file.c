@@ -1,5 +1,5 @@
 /*
- * image_file.c - opens the image and looks at its first 96 bytes (image_file.h).
+ * image_file.c - opens the image and looks at its superblock (image_file.h).
  *
  * Invariant: no byte behind the superblock is read here.  A special file is never
  * opened blockingly: O_NONBLOCK, so a FIFO given by mistake is an error, not a hang.
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/squash_file.h"
 
 static int open_refused(const char *path, int number, struct err *err)
 {
@@ -40,22 +41,21 @@ static int refuse_type(const struct stat *st, const char *name, struct err *err)
 int image_file_check(int fd, const char *name, struct image_file *file, struct err *err)
 {
 	struct stat st;
-	char head[SQUASH_SUPER_SIZE];
+	struct squash_part part;
 	if (fstat(fd, &st) < 0)
 		return err_errno(err, errno, "image %s: fstat", name);
 	int rc = refuse_type(&st, name, err);
 	if (rc < 0)
 		return rc;
-	ssize_t len = pread(fd, head, sizeof head, 0);
-	if (len < 0)
-		return err_errno(err, errno, "image %s: read", name);
 	struct squash_super super;
-	rc = squash_super_parse(head, (size_t)len, (uint64_t)st.st_size, &super, err);
+	rc = squash_file_look(fd, &part, &super, err);
 	if (rc < 0)
 		return err_prefix(err, "image %s", name);
 	*file = (struct image_file){
 		.fd = -1,
-		.size = (uint64_t)st.st_size,
+		.at = part.at,
+		.size = part.size,
+		.file_size = (uint64_t)st.st_size,
 		.inode = st.st_ino,
 		.device = st.st_dev,
 		.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
@@ -82,10 +82,10 @@ int image_file_unchanged(const struct image_file *file, const char *name, struct
 	if (fstat(file->fd, &st) < 0)
 		return err_errno(err, errno, "image %s: fstat", name);
 	int64_t mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-	if ((uint64_t)st.st_size != file->size)
+	if ((uint64_t)st.st_size != file->file_size)
 		return err_set(err, ESTALE, "image %s: its size changed from %llu to %llu bytes while it was "
 			       "used; start again when nobody writes to it", name,
-			       (unsigned long long)file->size, (unsigned long long)st.st_size);
+			       (unsigned long long)file->file_size, (unsigned long long)st.st_size);
 	if (mtime_ns != file->mtime_ns)
 		return err_set(err, ESTALE, "image %s: it was written to while it was used; start again "
 			       "when nobody writes to it", name);

@@ -108,7 +108,7 @@ int image_ref_parse(const char *text, struct image_ref *ref, struct err *err)
 
 bool image_ref_needs_pull(const struct image_ref *ref)
 {
-	return ref->kind != IMAGE_KIND_SQUASH;
+	return ref->kind != IMAGE_KIND_SQUASH && ref->kind != IMAGE_KIND_SIF;
 }
 
 void image_ref_free(struct image_ref *ref)

@@ -1,8 +1,8 @@
 /*
  * image_ref.h - what the user wrote after --image.
  *
- * Pure.  A squashfs file runs as it is: a plain path, or sqsh:PATH, squashfs:PATH.  Every other
- * kind has to be made into one first: `cmpi image pull` (image/pull.h).
+ * Pure.  A squashfs file runs as it is: a plain path, or sqsh:PATH, squashfs:PATH; so does a SIF
+ * file, which has one inside.  Every other kind has to be made into one first: `cmpi image pull` (image/pull.h).
  */
 #ifndef IMAGE_IMAGE_REF_H
 #define IMAGE_IMAGE_REF_H
@@ -32,7 +32,7 @@ struct image_ref {
 /* -EINVAL: empty, or a scheme nobody knows. */
 int image_ref_parse(const char *text, struct image_ref *ref, struct err *err);
 
-/* Is it more than a squashfs file, which runs as it is? */
+/* Is it more than a squashfs or SIF file, which runs as it is? */
 bool image_ref_needs_pull(const struct image_ref *ref);
 
 /* "OCI layout", for people; "oci", in front of the colon. */

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "common/cleanup.h"
+#include "common/squash_file.h"
 #include "image/config.h"
 #include "image/image_file.h"
 #include "image/layout_tar.h"
@@ -24,7 +25,6 @@
 #include "image/policy_check.h"
 #include "image/pull_impl.h"
 #include "image/registry_files.h"
-#include "image/sif.h"
 
 enum { META_BYTES_MAX = 1 << 20 };
 
@@ -259,9 +259,9 @@ static int add_config(const struct pull_work *work, int fd, struct image_file *f
 	return rc == 0 ? 0 : build_add_tail(&input, fd, file->super.bytes_used, err);
 }
 
-/* Copies `size` bytes from `at` of a file into the store and looks at them. */
-static int pull_squash(struct pull_work *work, int from, uint64_t at, uint64_t size, const char *config,
-		       struct pull_result *result, struct err *err)
+/* Copies a part of a file into the store and looks at it. */
+static int pull_squash(struct pull_work *work, int from, const struct squash_part *part,
+		       const char *config, struct pull_result *result, struct err *err)
 {
 	struct store *store = work->options->store;
 	struct image_file file;
@@ -271,7 +271,7 @@ static int pull_squash(struct pull_work *work, int from, uint64_t at, uint64_t s
 	int rc = store_image_create(store, &fd, temporary, err);
 	if (rc < 0)
 		return rc;
-	rc = copy_range(from, at, size, fd, err);
+	rc = copy_range(from, part->at, part->size, fd, err);
 	if (rc == 0)
 		rc = image_file_check(fd, work->reference.data, &file, err);
 	if (rc == 0 && config != NULL)
@@ -288,23 +288,6 @@ static int pull_squash(struct pull_work *work, int from, uint64_t at, uint64_t s
 	if (rc < 0)
 		store_temporary_remove(store, temporary);
 	return rc < 0 ? rc : pull_work_finish_known(work, image->key, result, err);
-}
-
-static int read_sif(int fd, uint64_t *at, uint64_t *size, struct err *err)
-{
-	unsigned char header[SIF_HEADER_SIZE];
-	struct stat st;
-	uint64_t table_at, table_len;
-	ssize_t got = pread(fd, header, sizeof header, 0);
-	if (got < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, errno, "read");
-	int rc = sif_parse_header(header, (size_t)got, (uint64_t)st.st_size, &table_at, &table_len, err);
-	if (rc < 0)
-		return rc;
-	AUTO_FREE unsigned char *table = malloc(table_len + 1);
-	if (table == NULL || pread(fd, table, table_len, (off_t)table_at) != (ssize_t)table_len)
-		return err_set(err, EIO, "the table of descriptors cannot be read");
-	return sif_find_partition(table, table_len, (uint64_t)st.st_size, at, size, err);
 }
 
 static int pull_squash_file(struct pull_work *work, const struct image_ref *ref, struct pull_result *result,
@@ -328,9 +311,11 @@ static int pull_squash_file(struct pull_work *work, const struct image_ref *ref,
 	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, errno, "%s", path);
-	uint64_t at = 0, size = (uint64_t)st.st_size;
+	struct squash_part part = {0, (uint64_t)st.st_size};
 	if (ref->kind == IMAGE_KIND_SIF)
-		rc = read_sif(fd, &at, &size, err);
+		rc = squash_file_part(fd, &part, err);
+	if (rc == 0 && ref->kind == IMAGE_KIND_SIF && part.at == 0)
+		rc = err_set(err, EMEDIUMTYPE, "this is not a SIF file");
 	if (is_shifter) {
 		strcpy(path + strlen(path) - tail, ".meta");
 		if (registry_file_read(path, META_BYTES_MAX, &meta, err) == 0 && meta.len > 0)
@@ -338,7 +323,7 @@ static int pull_squash_file(struct pull_work *work, const struct image_ref *ref,
 	}
 	if (rc < 0)
 		return err_prefix(err, "%s", path);
-	return pull_squash(work, fd, at, size, config, result, err);
+	return pull_squash(work, fd, &part, config, result, err);
 }
 
 /* -- all ------------------------------------------------------------------------------- */

@@ -227,7 +227,8 @@ int sign_check_bundle(const struct sign_key *key, const char *bundle, size_t len
 static int read_tail(const struct image_file *file, uint8_t tail[TAIL_SIZE], struct err *err)
 {
 	struct config_tail parsed;
-	if (!config_tail_possible(file->size, file->super.bytes_used))
+	/* Who runs a part of a file looks at no tail of it (image_config_read). */
+	if (file->at > 0 || !config_tail_possible(file->size, file->super.bytes_used))
 		return 0;
 	if (pread(file->fd, tail, TAIL_SIZE, (off_t)(file->size - TAIL_SIZE)) != TAIL_SIZE)
 		return err_set(err, EIO, "read the image");
@@ -248,7 +249,8 @@ static int feed_file(const struct image_file *file, EVP_MD_CTX *context,
 								     : err_set(err, EIO, "OpenSSL failed");
 	AUTO_FREE char *bytes = malloc(READ);
 	for (uint64_t at = 0; bytes && at < file->size;) {
-		ssize_t got = pread(file->fd, bytes, READ, (off_t)at);
+		size_t want = file->size - at < READ ? (size_t)(file->size - at) : READ;
+		ssize_t got = pread(file->fd, bytes, want, (off_t)(file->at + at));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)

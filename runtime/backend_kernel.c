@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/squash_file.h"
 #include "runtime/mount_api.h"
 
 enum { LOOP_TRIES = 64, LOOP_NAME_MAX = 32 };
@@ -27,8 +28,14 @@ static int loop_open(int image_fd, char name[LOOP_NAME_MAX], struct err *err)
 	AUTO_FD int control_fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (control_fd < 0)
 		return err_errno(err, errno, "open /dev/loop-control (modprobe loop, or --mount fuse)");
+	struct squash_part part;
+	int rc = squash_file_part(image_fd, &part, err);
+	if (rc < 0)
+		return rc;
 	struct loop_config config = {
 		.fd = (unsigned)image_fd,
+		.info.lo_offset = part.at,
+		.info.lo_sizelimit = part.at ? part.size : 0,
 		.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
 	};
 	for (int i = 0; i < LOOP_TRIES; i++) {

@@ -35,10 +35,9 @@
 #include "common/fdpass.h"
 #include "common/loop.h"
 #include "common/remove_tree.h"
-#include "common/squash_super.h"
+#include "common/squash_file.h"
 #include "runtime/backend.h"
 #include "runtime/descendants.h"
-#include "runtime/image_check.h"
 #include "runtime/init_msg.h"
 #include "runtime/job.h"
 #include "runtime/mount_apply.h"
@@ -291,6 +290,8 @@ static void on_attach(struct init *init, const struct init_msg *msg, const int *
 	struct init_msg answer = {.type = INIT_MSG_ATTACHED};
 	AUTO_BUF struct buf bytes = {0};
 	AUTO_MOUNT_PLAN struct mount_plan plan = {0};
+	struct squash_part part;
+	struct squash_super super;
 	bool arrives = msg->attach.has_arrival;
 	AUTO_FD int owner_fd = arrives ? owner_open(init, &err) : -1;
 	const struct backend_input input = {
@@ -306,7 +307,7 @@ static void on_attach(struct init *init, const struct init_msg *msg, const int *
 	if ((arrives && owner_fd < 0) || read_memfd(fds[0], &bytes, &err) < 0 ||
 	    mount_plan_parse(bytes.data, bytes.len, &plan, &err) < 0)
 		code = EXITCODE_INTERNAL;
-	else if (image_check(fds[1], &err) < 0)
+	else if (squash_file_look(fds[1], &part, &super, &err) < 0)
 		code = EXITCODE_IMAGE;
 	else
 		code = attach(init, &plan, &input, &answer, msg->attach.backend, &err);

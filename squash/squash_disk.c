@@ -16,10 +16,10 @@
 
 #include <endian.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/squash_file.h"
 #include "squash/squash_disk_private.h"
 
 #define META_RAW 0x8000u
@@ -37,7 +37,8 @@ int disk_bytes(struct disk_reader *reader, uint64_t at, void *bytes, size_t len,
 	if (disk->verity)
 		return squash_verity_read(disk->verity, at, bytes, len, err);
 	for (size_t done = 0; done < len;) {
-		ssize_t got = pread(disk->fd, (char *)bytes + done, len - done, (off_t)(at + done));
+		ssize_t got = pread(disk->fd, (char *)bytes + done, len - done,
+				    (off_t)(disk->at + at + done));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -56,6 +57,8 @@ int disk_use_verity(struct disk *disk, const uint8_t root[VERITY_HASH], struct e
 	char head[SQUASH_SUPER_SIZE];
 	struct squash_super super;
 	struct squash_verity *verity = NULL;
+	if (disk->at > 0)
+		return err_set(err, ENOTSUP, "an image that is a part of another file has no hash tree");
 	int rc = squash_verity_new(disk->fd, disk->super.bytes_used, root, &verity, err);
 	if (rc == 0)
 		rc = squash_verity_read(verity, 0, head, sizeof head, err);
@@ -75,15 +78,10 @@ int disk_use_verity(struct disk *disk, const uint8_t root[VERITY_HASH], struct e
 
 int disk_open(struct disk *disk, int fd, const struct disk_limits *limits, struct err *err)
 {
-	struct stat st;
-	char head[SQUASH_SUPER_SIZE];
+	struct squash_part part;
 	*disk = (struct disk){.fd = fd};
-	if (fstat(fd, &st) < 0)
-		return err_errno(err, errno, "fstat the image");
-	ssize_t len = pread(fd, head, sizeof head, 0);
-	if (len < 0)
-		return err_errno(err, errno, "read the image");
-	int rc = squash_super_parse(head, (size_t)len, (uint64_t)st.st_size, &disk->super, err);
+	int rc = squash_file_look(fd, &part, &disk->super, err);
+	disk->at = part.at;
 	if (rc == 0)
 		rc = squash_cache_new(DISK_META_SIZE, limits->meta, &disk->meta, err);
 	if (rc == 0)

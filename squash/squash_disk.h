@@ -34,6 +34,7 @@ struct disk_limits {
 
 struct disk {
 	int fd;
+	uint64_t at;                  /* in the file: the squashfs begins there */
 	struct squash_super super;
 	struct squash_verity *verity;  /* NULL: blocks are not checked */
 	struct squash_cache *meta, *data, *fragments;
@@ -91,6 +92,7 @@ struct disk_dir {
 	uint32_t run, block, number; /* entries left under this header; their inodes' block, numbers */
 };
 
+/* The squashfs in the file: all of it, or a part (common/squash_file.h); places are counted from its start. */
 int disk_open(struct disk *disk, int fd, const struct disk_limits *limits, struct err *err);
 /* From now on every block that is read is checked against the hash tree of this root; the
  * superblock that was read already is checked at once.  Once, before there are readers. */

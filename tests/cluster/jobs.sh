@@ -216,6 +216,23 @@ test_image_is_read_once() {
   rm "$WORK/once.sqsh"
 }
 
+# Of a SIF file its partition, and its table by those who look for that.
+test_sif_is_read_in_place() {
+  local size bytes dir=$WORK/traced
+  need_cluster 4
+  python3 "$here/../image/oci.py" sif "$WORK/once.sif" "$IMAGES/trixie-mpich.sqsh"
+  chmod 644 "$WORK/once.sif"
+  tracing_prefix "$dir"
+  size=$(stat -c %s "$IMAGES/trixie-mpich.sqsh")
+  prefix_bin=$dir/bin run_job hydra 2 --image "$WORK/once.sif" mpi_hello
+  want_hello 8 4 "${MPI_VERSION[trixie-mpich]}" "$IN_IMAGE/libmpich.so.12"
+  bytes=$(bytes_read "$WORK/once.sif" "$dir"/trace.node*)
+  ((bytes >= size && bytes <= size + 100000)) || complain "$bytes bytes were read of a partition of $size"
+  bytes=$(bytes_read "$WORK/once.sif" "$dir"/trace.node[2-4].*)
+  want_equal "$bytes" 0 'bytes read on other nodes'
+  rm "$WORK/once.sif"
+}
+
 # Given to sh on a node: device, inode and blocks of the files of the image's size that processes of the
 # user have open, and nothing that they have in memory besides.
 # shellcheck disable=SC2016

@@ -147,6 +147,27 @@ test_kernel_mount_as_root() {
   run "$BIN/cmpirun" -n 3 --mount fuse --image "$debian" cat /etc/debian_version; want_status 0; want_out_like '^12'
 }
 
+# -- a SIF file ----------------------------------------------------------------------------------
+
+# Served where it is: nothing of it goes to the store.
+test_sif_in_place() {
+  local sif sum
+  dir=$(mktemp -d /var/tmp/cmpirun-node.XXXXXX); trap 'rm -rf "$dir"' EXIT
+  chmod 755 "$dir"; sif=$dir/an.sif
+  python3 "$here/../image/oci.py" sif "$sif" "$debian"
+  run cmpirun -n 2 --image "$sif" cat /etc/debian_version; want_status 0; want_out_like '^12.*12'; want_no_err
+  mv "$sif" "$dir/image"
+  run cmpirun --image "sif:$dir/image" sh -c 'find / -xdev -type f ! -path "/.cmpirun/*" -exec cat {} + | wc -c'
+  want_status 0; sum=$out
+  run cmpirun --image "$debian" sh -c 'find / -xdev -type f ! -path "/.cmpirun/*" -exec cat {} + | wc -c'; want_out "$sum"
+  run "$BIN/cmpirun" --mount kernel --image "$dir/image" cat /etc/debian_version; want_status 0; want_out_like '^12'
+  run cmpirun --verify --image "$dir/image" true; want_status 121; want_err_like 'no hash tree'
+  run user "$BIN/cmpi" image info "$dir/image"; want_out_like "size  *$(stat -c %s "$debian") bytes"
+  [[ -z $(find "$USER_HOME/.cache" -newer "$dir" -name '*.sqsh' 2>/dev/null) ]] || complain 'a copy in the store'
+  truncate -s -5000 "$dir/image"
+  run cmpirun --image "$dir/image" true; want_status 121; want_err_like "$dir/image: .*cut off"
+}
+
 # -- MPI -------------------------------------------------------------------------------------
 
 mpi_lines() { # IMAGE RANKS WHAT [OPTIONS]

@@ -17,6 +17,13 @@
 
 enum { SIZE = 10000 };
 
+/* Little-endian, as a SIF file has its numbers. */
+static void put(char *at, unsigned value)
+{
+	for (size_t i = 0; i < 4; i++)
+		at[i] = (char)(value >> 8 * i);
+}
+
 struct fixture {
 	char dir[64], file[96], pipe[96];
 	char bytes[SIZE];
@@ -93,6 +100,47 @@ static void test_truncated(void **state)
 	source_close(&source);
 }
 
+/* Of a SIF file the partition counts, as if it were the file. */
+static void test_part(void **state)
+{
+	struct fixture *fixture = *state;
+	struct source source;
+	struct err err = ERR_NONE;
+	char head[1000] = {0}, got[2000];
+	enum { AT = 5000, LEN = 2000, DESCRIPTOR = 128 };
+	assert_int_equal(source_open(fixture->file, &source, &err), 0);
+	assert_int_equal(source_find_image(&source, &err), 0);  /* no SIF file */
+	assert_int_equal(source.size, SIZE);
+	source_close(&source);
+	memcpy(head + 32, "SIF_MAGIC", 9);
+	put(head + 88, 1);
+	put(head + 96, DESCRIPTOR);
+	put(head + DESCRIPTOR, 0x4004);
+	head[DESCRIPTOR + 4] = 1;
+	put(head + DESCRIPTOR + 17, AT);
+	put(head + DESCRIPTOR + 25, LEN);
+	put(head + DESCRIPTOR + 201, 1);
+	put(head + DESCRIPTOR + 205, 2);
+	int fd = open(fixture->file, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(write(fd, head, sizeof head), sizeof head);
+	assert_int_equal(source_open(fixture->file, &source, &err), 0);
+	assert_int_equal(source_find_image(&source, &err), 0);
+	assert_int_equal(source.size, LEN);
+	assert_int_equal(source_read(&source, 0, got, LEN, &err), 0);
+	assert_memory_equal(got, fixture->bytes + AT, LEN);
+	assert_int_equal(source.read_bytes, LEN);
+	assert_int_equal(source_check_unchanged(&source, &err), 0);
+	assert_int_equal(ftruncate(fd, SIZE - 1), 0);
+	assert_int_equal(source_check_unchanged(&source, &err), -ESTALE);
+	assert_int_equal(ftruncate(fd, AT + 10), 0);
+	assert_int_equal(source_read(&source, 0, got, LEN, &err), -ENODATA);
+	source_close(&source);
+	assert_int_equal(source_open(fixture->file, &source, &err), 0);
+	assert_int_equal(source_find_image(&source, &err), -EBADMSG);  /* it is cut off now */
+	assert_int_equal(source.fd, -1);
+	close(fd);
+}
+
 static void test_touched(void **state)
 {
 	struct fixture *fixture = *state;
@@ -143,6 +191,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_touched, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_part, set_up, tear_down),
 		cmocka_unit_test(test_readers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ static void kinds(void **state)
 		assert_int_equal(image_ref_parse(cases[i].text, &ref, &err), 0);
 		assert_int_equal(ref.kind, cases[i].kind);
 		assert_string_equal(ref.location, cases[i].location);
-		assert_int_equal(image_ref_needs_pull(&ref), ref.kind != IMAGE_KIND_SQUASH);
+		assert_int_equal(image_ref_needs_pull(&ref), ref.kind != IMAGE_KIND_SQUASH && ref.kind != IMAGE_KIND_SIF);
 		assert_string_not_equal(image_kind_name(ref.kind), "?");
 		assert_string_not_equal(image_kind_scheme(ref.kind), "?");
 		image_ref_free(&ref);

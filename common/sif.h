@@ -4,15 +4,19 @@
  * Pure; foreign bytes.  The format is that of github.com/sylabs/sif, version 01: a header of 128
  * bytes, then a table of descriptors of 585 bytes, packed, little-endian.
  */
-#ifndef IMAGE_SIF_H
-#define IMAGE_SIF_H
+#ifndef COMMON_SIF_H
+#define COMMON_SIF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/err.h"
 
 enum { SIF_HEADER_SIZE = 128, SIF_DESCRIPTOR_SIZE = 585, SIF_DESCRIPTORS_MAX = 1024 };
+
+/* By its first bytes; 96 are enough. */
+bool sif_is(const void *bytes, size_t len);
 
 /* Where the table is, from the header.  -EMEDIUMTYPE: no SIF file; -EBADMSG. */
 int sif_parse_header(const void *bytes, size_t len, uint64_t file_size, uint64_t *table_at,

@@ -1,7 +1,7 @@
 /*
- * sif.c - finds the system partition of a SIF file (sif.h).
+ * sif.c - finds the system partition of a SIF file (sif.h).  Pure.
  */
-#include "image/sif.h"
+#include "common/sif.h"
 
 #include <string.h>
 
@@ -26,11 +26,16 @@ static uint64_t get(const unsigned char *bytes, size_t count)
 	return value;
 }
 
+bool sif_is(const void *bytes, size_t len)
+{
+	return len >= MAGIC_AT + 9 && memcmp((const char *)bytes + MAGIC_AT, "SIF_MAGIC", 9) == 0;
+}
+
 int sif_parse_header(const void *bytes, size_t len, uint64_t file_size, uint64_t *table_at,
 		     uint64_t *table_len, struct err *err)
 {
 	const unsigned char *header = bytes;
-	if (len < SIF_HEADER_SIZE || memcmp(header + MAGIC_AT, "SIF_MAGIC", 9) != 0)
+	if (len < SIF_HEADER_SIZE || !sif_is(bytes, len))
 		return err_set(err, EMEDIUMTYPE, "this is not a SIF file");
 	uint64_t count = get(header + COUNT_AT, 8);
 	*table_at = get(header + TABLE_AT, 8);
@@ -62,7 +67,7 @@ int sif_find_partition(const void *table, size_t len, uint64_t file_size, uint64
 	if (kind != FS_SQUASH)
 		return err_set(err, ENOTSUP, "the SIF file's system partition is %s, not squashfs; build it "
 			       "again with a present apptainer", kind == FS_ENCRYPTED ? "encrypted" : "of another kind");
-	if (*at > file_size || *size > file_size - *at)
+	if (*at < SIF_HEADER_SIZE || *at > file_size || *size > file_size - *at)
 		return err_set(err, EBADMSG, "the system partition is not in the file: it is cut off");
 	return 0;
 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "image/sif.h"
+#include "common/sif.h"
 
 enum { FILE_SIZE = 100000, PARTITION = 0x4004, SQUASH = 1, ENCRYPTED = 4, SYSTEM = 1, PRIMARY = 2 };
 
