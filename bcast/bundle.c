@@ -274,8 +274,10 @@ static int decode_entry(struct cursor *cursor, struct bundle *bundle, struct sta
 	entry.mtime_s = (int64_t)cursor_u64(cursor);
 	entry.mtime_ns = cursor_u32(cursor);
 	entry.size = cursor_u64(cursor);
-	AUTO_FREE char *path = entry.path = cursor_str_new(cursor);
-	AUTO_FREE char *target = entry.target = cursor_str_new(cursor);
+	AUTO_FREE char *path = cursor_str_new(cursor);
+	AUTO_FREE char *target = cursor_str_new(cursor);
+	entry.path = path;
+	entry.target = target;
 	if (cursor->bad || !is_good(bundle, &entry, stack))
 		return bad(err);
 	int rc = bundle_add(bundle, &entry, err);
