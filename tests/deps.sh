@@ -46,7 +46,7 @@ readonly -a DEMO=(
 # with, and all that virtual nodes need to look like a cluster.
 readonly -a CHECK=(
   libcmocka-dev clang libclang-rt-14-dev shellcheck strace
-  charliecloud squashfuse libsimgrid-dev
+  charliecloud python3-lark python3-requests squashfuse libsimgrid-dev
   iproute2 openssh-server openssh-client
   munge slurm-wlm slurm-client slurmctld slurmd
   mandoc jq python3 python3-matplotlib
