@@ -163,7 +163,11 @@ bool daemon_holds(const struct daemon *daemon, enum daemon_reason least);
 
 /* daemon_report.c: what is said to people, and the job's status */
 int daemon_start_report(struct daemon *daemon, struct err *err);
+/* The text may have several lines. */
 void daemon_say(struct daemon *daemon, const char *text);
+/* A rank has ended badly: what the dynamic linker said, mapped to our part in it, as a line of its own
+ * behind `text`.  A lone rank (text "") has our own stderr, which nobody reads: there a hint, after 127. */
+void daemon_add_linker_words(struct daemon *daemon, uint32_t rank, int exit_code, char *text, size_t size);
 /* Ends the loop with this status, once it has been told. */
 void daemon_stop(struct daemon *daemon, int status);
 

@@ -420,6 +420,8 @@ static void judge(struct daemon *daemon, uint32_t rank, int status)
 	}
 	if (exit_code == 0)
 		return;
+	if (signo == 0)
+		daemon_add_linker_words(daemon, rank, exit_code, text, sizeof text);
 	if (daemon_holds(daemon, REASON_BROADCAST) || (signo == SIGBUS && !daemon_knows(daemon, FACT_IMAGE)))
 		daemon_hold(daemon, REASON_RANK, exit_code, text);
 	else

@@ -7,10 +7,14 @@
  */
 #include "launcher/daemon_impl.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/exitcode.h"
 #include "common/log.h"
+#include "launcher/linker_words.h"
 #include "launcher/supervisor.h"
 
 #define CONNECT_NS (30 * NS_PER_S)
@@ -95,7 +99,7 @@ int daemon_start_report(struct daemon *daemon, struct err *err)
 	return rc;
 }
 
-void daemon_say(struct daemon *daemon, const char *text)
+static void say_line(struct daemon *daemon, const char *text)
 {
 	AUTO_BUF struct buf payload = {0};
 	if (!daemon->report_is_open) {
@@ -104,6 +108,30 @@ void daemon_say(struct daemon *daemon, const char *text)
 	}
 	buf_add_str(&payload, text);
 	report_send(daemon, SUPERVISOR_FRAME_SAY, &payload);
+}
+
+void daemon_say(struct daemon *daemon, const char *text)
+{
+	char line[ERR_TEXT_MAX];
+	for (const char *at = text; *at != '\0';) {
+		size_t len = strcspn(at, "\n");
+		snprintf(line, sizeof line, "%.*s", (int)len, at);
+		say_line(daemon, line);
+		at += len + (at[len] == '\n');
+	}
+}
+
+void daemon_add_linker_words(struct daemon *daemon, uint32_t rank, int exit_code, char *text, size_t size)
+{
+	enum { EXIT_OF_LINKER = 127 };
+	AUTO_BUF struct buf words = {0}, line = {0};
+	size_t len = strlen(text);
+	output_last_words(daemon->output, rank, &words);
+	if (linker_words_explain(&daemon->plan, words.data, words.len, &line) && !line.failed)
+		snprintf(text + len, size - len, "%s%.*s", len ? "\n" : "", (int)line.len, line.data);
+	else if (len == 0 && exit_code == EXIT_OF_LINKER && daemon->plan.mpi_level != ABI_LEVEL_OWN)
+		snprintf(text, size, "if the dynamic linker has ended it: cmpi abi explain --line 'WHAT IT SAID' %s tells "
+			 "what --mpi has to do with that", daemon->plan.image);
 }
 
 void daemon_stop(struct daemon *daemon, int status)

@@ -281,6 +281,7 @@ static int swap_mpi(struct making *making, struct plan *plan, struct err *err)
 		[MPI_AUTO] = {ABI_WISH_BEST, "--mpi auto"},
 	};
 	enum mpi_choice choice = making->options->mpi;
+	plan->mpi_level = ABI_LEVEL_OWN;
 	if (choice == MPI_CONTAINER)
 		return 0;
 	struct image_index *index = NULL;
@@ -310,6 +311,7 @@ static int swap_mpi(struct making *making, struct plan *plan, struct err *err)
 		return 0;
 	plan->host_files = making->decision->files_used;
 	making->decision->files_used = (struct fingerprints){0};
+	plan->mpi_level = making->decision->level;
 	rc = add_swap_environment(making, plan, err);
 	return rc < 0 ? rc : add_swap_mounts(making->decision, plan, err);
 }

@@ -29,6 +29,13 @@ struct sink {
 	bool is_watched, is_broken;
 };
 
+/* The end of a rank's stderr, which outlives its stream; ranks that said nothing there have none. */
+struct words {
+	struct words *next;
+	uint32_t rank;
+	struct buf text;  /* up to twice OUTPUT_WORDS_MAX, so that it is seldom moved */
+};
+
 struct stream {
 	struct stream *next, **where;
 	struct output *output;
@@ -36,6 +43,7 @@ struct stream {
 	uint32_t rank;
 	int fd;
 	bool is_parked;
+	struct words *words;
 	struct buf line;  /* what came after the last newline */
 };
 
@@ -45,6 +53,7 @@ struct output {
 	const struct output_ops *ops;
 	void *context;
 	struct stream *streams;
+	struct words *words;
 	struct sink sinks[2];
 };
 
@@ -80,6 +89,11 @@ void output_free(struct output **where)
 		return;
 	while (output->streams != NULL)
 		stream_free(output->streams);
+	for (struct words *words = output->words, *next; words != NULL; words = next) {
+		next = words->next;
+		buf_free(&words->text);
+		free(words);
+	}
 	for (int i = 0; i < 2; i++) {
 		if (output->sinks[i].is_watched)
 			loop_remove_fd(output->loop, output->sinks[i].fd);
@@ -229,6 +243,58 @@ static void stream_end(struct stream *stream)
 	report_if_drained(output);
 }
 
+/* Kept on a best effort: without memory there are none. */
+static void keep_words(struct stream *stream, const char *bytes, size_t len)
+{
+	struct output *output = stream->output;
+	if (stream->words == NULL) {
+		stream->words = calloc(1, sizeof *stream->words);
+		if (stream->words == NULL)
+			return;
+		*stream->words = (struct words){.next = output->words, .rank = stream->rank};
+		output->words = stream->words;
+	}
+	struct buf *text = &stream->words->text;
+	size_t least = len < OUTPUT_WORDS_MAX ? len : OUTPUT_WORDS_MAX;
+	if (text->len + least > 2 * OUTPUT_WORDS_MAX)
+		buf_consume(text, text->len + least - OUTPUT_WORDS_MAX);
+	buf_add(text, bytes + len - least, least);
+}
+
+/* One read: how much came; 0 at the end, -1 when there is nothing now. */
+static ssize_t stream_read(struct stream *stream)
+{
+	char *room = buf_reserve(&stream->line, READ_SIZE);
+	ssize_t count = room ? read(stream->fd, room, READ_SIZE) : 0;
+	int number = errno;
+	if (count < 0 && (number == EAGAIN || number == EINTR))
+		return -1;
+	if (count <= 0)
+		return 0;
+	if (stream->sink->fd == STDERR_FILENO)
+		keep_words(stream, room, (size_t)count);
+	stream->line.len += (size_t)count;
+	stream_emit(stream, false);
+	sink_flush(stream->sink);
+	return count;
+}
+
+void output_last_words(struct output *output, uint32_t rank, struct buf *out)
+{
+	enum { READS_MAX = 8 };  /* a pipe has 64 KiB */
+	if (output == NULL)
+		return;
+	for (struct stream *stream = output->streams; stream != NULL; stream = stream->next)
+		if (stream->rank == rank && stream->sink->fd == STDERR_FILENO)
+			for (int i = 0; i < READS_MAX && stream_read(stream) > 0; i++)
+				;
+	for (const struct words *words = output->words; words != NULL; words = words->next) {
+		size_t len = words->text.len < OUTPUT_WORDS_MAX ? words->text.len : OUTPUT_WORDS_MAX;
+		if (words->rank == rank && !words->text.failed)
+			buf_add(out, words->text.data + words->text.len - len, len);
+	}
+}
+
 static void on_stream(void *context, int fd, uint32_t events)
 {
 	struct stream *stream = context;
@@ -238,16 +304,8 @@ static void on_stream(void *context, int fd, uint32_t events)
 		loop_remove_fd(stream->output->loop, fd);
 		return;
 	}
-	char *room = buf_reserve(&stream->line, READ_SIZE);
-	ssize_t count = room ? read(fd, room, READ_SIZE) : -1;
-	int number = room ? errno : ENOMEM;
-	if (count < 0 && (number == EAGAIN || number == EINTR))
-		return;
-	if (count <= 0)
-		return stream_end(stream);
-	stream->line.len += (size_t)count;
-	stream_emit(stream, false);
-	sink_flush(stream->sink);
+	if (stream_read(stream) == 0)
+		stream_end(stream);
 }
 
 int output_add(struct output *output, uint32_t rank, int which, int take, struct err *err)

@@ -13,7 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/loop.h"
+
+enum { OUTPUT_WORDS_MAX = 2048 };
 
 struct output;
 
@@ -27,8 +30,11 @@ struct output_ops {
 /* label: "RANK: " before each line. */
 int output_new(struct loop *loop, bool label, const struct output_ops *ops, void *context,
 	       struct output **output, struct err *err);
-/* take_fd: the read end of rank's pipe; which: STDOUT_FILENO or STDERR_FILENO. */
+/* take_fd: the read end of rank's pipe, O_NONBLOCK; which: STDOUT_FILENO or STDERR_FILENO. */
 int output_add(struct output *output, uint32_t rank, int which, int take_fd, struct err *err);
+/* The end of what the rank has said on its stderr until now, at most OUTPUT_WORDS_MAX bytes; what is still in
+ * its pipe is forwarded first.  "": nothing, or its stderr is ours. */
+void output_last_words(struct output *output, uint32_t rank, struct buf *words);
 /* No stream open and nothing queued. */
 bool output_is_drained(const struct output *output);
 void output_free(struct output **output);

@@ -164,6 +164,7 @@ static void free_strings(char **strings)
 	X((plan)->early)                                                                           \
 	X((plan)->readers)                                                                         \
 	X((plan)->bind)                                                                            \
+	X((plan)->mpi_level)                                                                       \
 	X((plan)->timing)                                                                          \
 	X((plan)->level)                                                                           \
 	X((plan)->label)                                                                           \
@@ -257,6 +258,7 @@ static void parse_supervisor(struct cursor *in, struct plan *plan)
 static bool words_are_known(const struct plan *plan)
 {
 	return plan->mount <= MOUNT_CHOICE_KERNEL && plan->early <= EARLY_OFF && plan->bind <= BIND_CHOICE_NONE &&
+	       plan->mpi_level < ABI_LEVEL_COUNT &&
 	       plan->timing <= TIMING_JSON && plan->level <= LOG_LEVEL_DEBUG;
 }
 

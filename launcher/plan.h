@@ -19,6 +19,7 @@
 #include "launcher/auth.h"
 #include "launcher/card.h"
 #include "launcher/options.h"
+#include "mpi-abi/decide.h"
 #include "mpi-abi/fingerprint.h"
 #include "runtime/mount_plan.h"
 
@@ -48,6 +49,7 @@ struct plan {
 	enum early_choice early;
 	uint32_t readers;           /* nodes that read the image file; 0: as suits it */
 	enum bind_choice bind;
+	enum abi_level mpi_level;   /* whose MPI and fabric the ranks load */
 	enum timing_choice timing;
 	enum log_level level;
 	bool label, interactive;

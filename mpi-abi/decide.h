@@ -145,9 +145,9 @@ void abi_decision_print(const struct abi_decision *decision, bool every, struct 
 /* All of it as one JSON object. */
 void abi_decision_print_json(const struct abi_decision *decision, struct buf *out);
 
-/* A line of a failed program's output, as ld.so says it, mapped back: what cmpirun had decided about the
- * library that it names; false when it is no such line or the decision has no part in it. */
-bool abi_decision_explain_line(const struct abi_decision *decision, const char *line, struct buf *out);
+/* What ld.so said in the lines of a failed program, mapped back: what was decided about the library that it
+ * names (linker_line.h); false when it said nothing or the decision has no part in it. */
+bool abi_decision_explain_line(const struct abi_decision *decision, const char *text, struct buf *out);
 
 const char *abi_reason_name(enum abi_reason reason);
 const char *abi_level_name(enum abi_level level);

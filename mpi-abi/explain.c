@@ -4,8 +4,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "mpi-abi/decide.h"
+#include "mpi-abi/linker_line.h"
 
 static const char *const reason_names[] = {
 	[ABI_REASON_NONE] = "none",
@@ -246,31 +247,12 @@ void abi_decision_print_json(const struct abi_decision *decision, struct buf *ou
 
 /* -- what the linker says at failure -------------------------------------- */
 
-/* "PROGRAM: LIBRARY: version `V' not found (required by WHO)" and its kin: does the line name
- * something that was bound? */
-static const struct abi_bind *bind_named(const struct abi_decision *decision, const char *line)
+bool abi_decision_explain_line(const struct abi_decision *decision, const char *text, struct buf *out)
 {
-	for (size_t i = 0; i < decision->bind_count; i++) {
-		const char *target = decision->binds[i].target;
-		const char *name = strrchr(target, '/');
-		if (!decision->binds[i].directory &&
-		    (strstr(line, target) || (name && name[1] && strstr(line, name + 1))))
-			return &decision->binds[i];
-	}
-	return NULL;
-}
-
-bool abi_decision_explain_line(const struct abi_decision *decision, const char *line, struct buf *out)
-{
-	static const char *const signs[] = {"error while loading shared libraries", "symbol lookup error",
-					    "version `", "undefined symbol:", "cannot open shared object file"};
-	bool linker = false;
-	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-		linker |= strstr(line, signs[i]) != NULL;
-	const struct abi_bind *bind = linker ? bind_named(decision, line) : NULL;
-	if (!bind)
-		return false;
-	buf_printf(out, "%s in the container is the host's %s; cmpi abi explain shows why, --mpi container "
-			"leaves the image's own", bind->target, bind->source);
-	return true;
+	bool is_swap = decision->verdict == ABI_SWAP;
+	const struct linker_scene scene = {.level = is_swap ? decision->level : ABI_LEVEL_OWN,
+					   .swaps = decision->binds,
+					   .swap_count = is_swap ? decision->bind_count : 0};
+	struct linker_line line;
+	return linker_line_find(text, strlen(text), &line) && linker_line_explain(&line, &scene, out);
 }

@@ -41,6 +41,21 @@ limit_time() {
   return "$code"
 }
 
+# make_broken DIR: programs that the dynamic linker ends: lost needs a library that is gone, newer a function
+# of an MPI (libmpich.so.12) that none has. And an empty file.
+make_broken() {
+  local dir=$1
+  mkdir -p "$dir"
+  echo 'int f(void) { return 0; }' | cc -shared -fPIC -Wl,-soname,libgone.so.1 -o "$dir/libgone.so" -xc -
+  echo 'int f(void); int main(void) { return f(); }' | cc -o "$dir/lost" -xc - -xnone "$dir/libgone.so"
+  echo 'int MPIX_Gone(void) { return 0; }' | cc -shared -fPIC -Wl,-soname,libmpich.so.12 -o "$dir/libmpich.so" -xc -
+  echo 'int MPIX_Gone(void); int main(void) { return MPIX_Gone(); }' |
+    cc -Wl,-z,lazy -o "$dir/newer" -xc - -xnone "$dir/libmpich.so"
+  rm "$dir"/lib*.so
+  : > "$dir/empty"
+  chmod -R a+rX "$dir"
+}
+
 complain() {
   printf '  %s\n  status %s\n  stdout: %s\n  stderr: %s\n' "$*" "$status" "${out:0:2000}" "${err:0:3000}" >&2
   exit 1

@@ -91,6 +91,21 @@ test_8_ranks_trixie_openmpi_with_the_hosts_mpi() { hello_host hydra trixie-openm
 test_32_ranks_bookworm_mpich_with_the_hosts_mpi() { hello_host srun bookworm-mpich 32; }
 test_32_ranks_bookworm_openmpi_with_the_hosts_mpi() { hello_host srun bookworm-openmpi 32; }
 
+test_words_of_the_linker_are_mapped_to_decisions() {
+  local starter
+  need_cluster 4
+  make_broken "$WORK/broken"
+  for starter in srun hydra; do
+    # The last rank's: node 0 hears of it from another node.
+    run_job "$starter" 1 --mpi host -v "$WORK/broken:/broken" --image "$IMAGES/bookworm-mpich.sqsh" \
+      sh -c '[ $CMPIRUN_RANK != 3 ] || exec /broken/newer; sleep 30'
+    want_status 127
+    want_err_like 'cmpirun: rank 3 on node node4 ended with status 127'
+    want_err_like "cmpirun: the host's /.*/libmpich.so.12.*place of the image's.*does not define MPIX_Gone, which /broken/newer"
+    want_clean_nodes
+  done
+}
+
 # -- options that show over nodes only -------------------------------------------------------
 
 readonly DEBIAN=$IMAGES/debian.sqsh

@@ -207,6 +207,30 @@ test_mpi_rank_exits() {
   run cmpirun -n 3 --image "$IMAGES/trixie-mpich.sqsh" mpi_hello --exit 3@1 --sleep 20
   want_status 3; want_err_like 'rank 1'; want_clean
 }
+test_words_of_the_linker_are_mapped_to_decisions() {
+  local image=$IMAGES/bookworm-mpich.sqsh own="the image's own MPI.*does not define MPIX_Gone" lines
+  make_broken "$USER_HOME/broken"
+  run cmpirun -n 2 --image "$image" broken/lost
+  want_status 127; want_err_like 'cmpirun: rank [01] .*status 127'
+  want_err_like 'cmpirun: the image has no libgone.so.1 .*--mpi container'
+  lines=$(grep -c '^cmpirun: the image has no' <<<"$err"); want_equal "$lines" 1 'lines that explain'
+  run cmpirun -n 2 --mpi host --image "$image" sh -c 'broken/lost'
+  want_status 127; want_err_like 'cmpirun: the image has no libgone.so.1 .*--mpi host did not bring it along'
+  run cmpirun -n 2 --image "$image" broken/newer
+  want_status 127; want_err_like "cmpirun: $own, which broken/newer needs"
+  run cmpirun -n 2 --mpi host --image "$image" broken/newer
+  want_status 127; want_err_like "cmpirun: the host's /.*/libmpich.so.12.*place of the image's.*does not define MPIX_Gone"
+  # A library of the image that a mount has taken away.
+  run cmpirun -n 2 --mpi host -v "$USER_HOME/broken/empty:/usr/lib/x86_64-linux-gnu/libm.so.6" --image "$image" mpi_hello
+  want_status 127; want_err_like "cmpirun: .*/libm.so.6 in the container is the host's $USER_HOME/broken/empty, by a mount"
+  # A lone rank writes to our stderr itself.
+  run cmpirun --mpi host --image "$image" broken/newer
+  want_status 127; want_err_like "cmpirun: .*cmpi abi explain --line"
+  # A failure of another kind has no such line.
+  run cmpirun -n 2 --mpi host --image "$image" sh -c 'echo oh >&2; exit 127'
+  want_status 127; want_equal "$(grep -c ^cmpirun: <<<"$err")" 1 'lines of cmpirun'
+  rm -r "$USER_HOME/broken"; want_clean
+}
 
 # -- what users get wrong --------------------------------------------------------------------
 

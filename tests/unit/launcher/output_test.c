@@ -104,6 +104,7 @@ static void start(struct fixture *fix, bool label, int which, int ranks)
 		int ends[2];
 		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 		fix->writers[rank] = ends[1];
+		fcntl(ends[0], F_SETFL, O_NONBLOCK);
 		assert_int_equal(output_add(fix->output, (uint32_t)rank, which, ends[0], NULL), 0);
 	}
 }
@@ -167,6 +168,47 @@ static void the_end_takes_what_is_left(void **state)
 	assert_true(output_is_drained(fix->output));
 	assert_string_equal(heard(fix, STDERR_FILENO), "line\nno newline");
 	assert_string_equal(heard(fix, STDOUT_FILENO), "");
+}
+
+static const char *last_words(struct fixture *fix, uint32_t rank)
+{
+	static char text[OUTPUT_WORDS_MAX + 1];
+	AUTO_BUF struct buf words = {0};
+	output_last_words(fix->output, rank, &words);
+	memcpy(text, words.len ? words.data : "", words.len);
+	text[words.len] = '\0';
+	return text;
+}
+
+/* Those that nobody has read yet, and those of a stream that has ended. */
+static void last_words_are_kept(void **state)
+{
+	struct fixture *fix = *state;
+	char lines[5000];
+	start(fix, false, STDERR_FILENO, 3);
+	say(fix, 0, "hello\nbye\n");
+	bool is_read = strcmp(last_words(fix, 0), "hello\nbye\n") == 0;
+	bool is_silent = last_words(fix, 1)[0] == '\0';
+	memset(lines, 'x', sizeof lines);
+	for (int i = 0; i < 3; i++) {
+		lines[sizeof lines - 2] = (char)('1' + i);
+		lines[sizeof lines - 1] = '\0';
+		say(fix, 2, lines);
+		pass(fix);
+	}
+	say(fix, 2, "end\n");
+	end_all(fix);
+	int rc = test_loop_run(fix->loop, SOON_MS);
+	char ended[OUTPUT_WORDS_MAX + 1], first[64];
+	strcpy(ended, last_words(fix, 2));
+	snprintf(first, sizeof first, "%s", last_words(fix, 0));
+	restore(fix);
+	assert_true(is_read && is_silent);
+	assert_int_equal(rc, 1);
+	assert_string_equal(first, "hello\nbye\n");
+	assert_int_equal(strlen(ended), OUTPUT_WORDS_MAX);
+	assert_string_equal(ended + OUTPUT_WORDS_MAX - 6, "x3end\n");
+	assert_non_null(strstr(heard(fix, STDERR_FILENO), "hello\nbye\n"));
 }
 
 static void labels_stand_before_every_line(void **state)
@@ -367,7 +409,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(whole_lines_only),
-		TEST(the_end_takes_what_is_left),
+		TEST(the_end_takes_what_is_left), TEST(last_words_are_kept),
 		TEST(labels_stand_before_every_line),
 		TEST(an_empty_stream_drains),
 		TEST(lines_of_many_ranks_never_mix),

@@ -126,6 +126,7 @@ static void fill_plan(struct plan *plan, size_t bytes)
 		.work_dir_else = strdup("/image"),
 		.mount = MOUNT_CHOICE_FUSE,
 		.bind = BIND_CHOICE_NUMA,
+		.mpi_level = ABI_LEVEL_FABRIC,
 		.timing = TIMING_JSON,
 		.level = LOG_LEVEL_DEBUG,
 		.label = true,
@@ -172,6 +173,7 @@ static void assert_same_plan(const struct plan *a, const struct plan *b)
 	assert_int_equal(a->work_dir_required, b->work_dir_required);
 	assert_int_equal(a->mount, b->mount);
 	assert_int_equal(a->bind, b->bind);
+	assert_int_equal(a->mpi_level, b->mpi_level);
 	assert_int_equal(a->timing, b->timing);
 	assert_int_equal(a->level, b->level);
 	assert_int_equal(a->label, b->label);
