@@ -14,6 +14,7 @@
 #include "launcher/cmpi_image.h"
 #include "launcher/cmpi_node.h"
 #include "launcher/cmpi_optimize.h"
+#include "launcher/fabric_probe.h"
 #include "squash/squash.h"
 #include "version.h"
 
@@ -36,6 +37,12 @@ static int image_info(char **argv)
 	return EXITCODE_OK;
 }
 
+static int fabric_ls(char **argv)
+{
+	(void)argv;
+	return fabric_probe_print();
+}
+
 static const struct command {
 	const char *group, *name, *arguments, *help;
 	int least, most;  /* arguments */
@@ -50,6 +57,7 @@ static const struct command {
 	 cmpi_abi_explain},
 	{"node", "ls", "", "the images that this node keeps (cmpirun --keep-image)", 0, 0, cmpi_node_ls},
 	{"node", "rm", "DIGEST...", "stop keeping them; --all: any", 1, KEEP_IMAGES_MAX, cmpi_node_rm},
+	{"fabric", "ls", "", "the fabrics of this host, as its libfabric and its devices tell", 0, 0, fabric_ls},
 	{"abi", "index", "FILE", "write FILE.abi, so that no plan reads the image any more", 1, 1,
 	 cmpi_abi_index},
 };

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "image/image_file.h"
 #include "launcher/daemon.h"
+#include "launcher/fabric_probe.h"
 #include "launcher/helpers.h"
 #include "launcher/shield.h"
 #include "version.h"
@@ -33,6 +34,9 @@ int main(int argc, char **argv)
 	/* Not for people: a daemon starts it (bcast/keep_holder.h). */
 	if (argc > 1 && strcmp(argv[1], "--keep-holder") == 0)
 		return keep_holder_run(KEEP_HOLDER_FD);
+	/* Nor this one (launcher/daemon_fabric.c). */
+	if (argc > 1 && strcmp(argv[1], "--probe-fabric") == 0)
+		return fabric_probe_print();
 	int rc = helpers_find(helpers, sizeof helpers, &err);
 	if (rc < 0)
 		return fail(&err);

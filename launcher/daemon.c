@@ -178,8 +178,10 @@ static int step_done(struct daemon *daemon, struct err *err)
 {
 	AUTO_BUF struct buf payload = {0};
 	(void)err;
+	daemon_end_probe(daemon);
 	if (daemon_is_root(daemon)) {
 		print_timing(daemon);
+		daemon_warn_of_transport(daemon);
 		daemon_stop(daemon, daemon->status < 0 ? EXITCODE_OK : daemon->status);
 		return 0;
 	}
@@ -422,6 +424,7 @@ static int start(struct daemon *daemon, struct err *err)
 
 static void finish(struct daemon *daemon)
 {
+	daemon_end_probe(daemon);
 	daemon_free_ranks(daemon);
 	bcast_client_free(&daemon->bcast);
 	tree_free(&daemon->tree);
@@ -441,7 +444,7 @@ static void finish(struct daemon *daemon)
 int daemon_run(const struct daemon_options *options)
 {
 	struct daemon daemon = {.options = options, .image_fd = -1, .arrival_fd = -1, .status = -1,
-				.final_status = -1,
+				.final_status = -1, .probe_fd = -1,
 				.started_ns = clock_now_ns()};
 	struct err err;
 	daemon_prepare_process();

@@ -118,6 +118,12 @@ struct daemon {
 	int held_status;
 	char held_text[ERR_TEXT_MAX];
 
+	/* The host's fabric, asked when the ranks have none (daemon_fabric.c). */
+	pid_t probe_pid;
+	int probe_fd;
+	struct buf probe_lines;
+	uint32_t look_timer;
+
 	struct timing timing;
 	uint64_t started_ns, attach_ns, tree_ns, go_ns;
 	uint64_t total_ns;             /* cmpirun's start to the last exec here */
@@ -176,6 +182,16 @@ extern const struct init_client_events daemon_init_events;
 int daemon_start_pmi(struct daemon *daemon, struct err *err);
 int daemon_spawn_ranks(struct daemon *daemon, struct err *err);
 void daemon_free_ranks(struct daemon *daemon);
+
+/* daemon_fabric.c: over what the ranks talk, for --timing */
+/* The first local rank has been through a fence: its MPI is up. */
+void daemon_look_at_transport(struct daemon *daemon);
+/* It has said its first word, and may have no fence that we see. */
+void daemon_look_later(struct daemon *daemon);
+/* The host's answer goes into the timing; waits a moment for one that is under way. */
+void daemon_end_probe(struct daemon *daemon);
+/* What people should know of it. */
+void daemon_warn_of_transport(const struct daemon *daemon);
 
 /* daemon_setup.c: session directory, signals, descriptors */
 int daemon_make_session_dir(struct daemon *daemon, struct err *err);

@@ -63,8 +63,12 @@ static void on_rank_event(void *context, uint32_t number, enum pmi_event event)
 		return;
 	if (event == PMI_EVENT_CONNECTED)
 		rank->has_connected = true;
+	if (event == PMI_EVENT_CONNECTED && rank == daemon->ranks)
+		daemon_look_later(daemon);
 	if (event == PMI_EVENT_FINALIZED)
 		rank->has_finalized = true;
+	if (event == PMI_EVENT_FENCED && rank == daemon->ranks)
+		daemon_look_at_transport(daemon);
 	if (event != PMI_EVENT_FENCED || rank->has_fenced)
 		return;
 	rank->has_fenced = true;

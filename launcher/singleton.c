@@ -5,17 +5,10 @@
  */
 #include "launcher/singleton.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/buf.h"
-#include "common/cleanup.h"
+#include "launcher/process.h"
 #include "mpi-abi/family.h"
-
-enum { MAPS_MAX = 4 << 20, DEPTH_MAX = 4, CHILDREN_MAX = 64 };
 
 /* What is mapped no sooner than in MPI_Init. */
 static const char *const loaded_by_init[] = {
@@ -59,46 +52,13 @@ bool singleton_shows(const char *maps, size_t len, char library[SINGLETON_NAME_M
 	return has_library && has_started;
 }
 
-/* A file of /proc, whose size nobody knows before. */
-static void read_file(const char *path, struct buf *out)
+static bool is_singleton(void *context, pid_t pid, const struct buf *maps)
 {
-	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && out->len < MAPS_MAX) {
-		char *room = buf_reserve(out, 16384);
-		ssize_t got = room != NULL ? read(fd, room, 16384) : 0;
-		if (got <= 0)
-			return;
-		out->len += (size_t)got;
-	}
-}
-
-static bool is_singleton(pid_t pid, int depth, char library[SINGLETON_NAME_MAX])
-{
-	char path[64];
-	AUTO_BUF struct buf maps = {0}, children = {0};
-	snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-	read_file(path, &maps);
-	if (maps.len > 0 && singleton_shows(maps.data, maps.len, library))
-		return true;
-	if (depth == DEPTH_MAX)
-		return false;
-	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
-	read_file(path, &children);
-	buf_add_u8(&children, '\0');
-	const char *at = children.failed ? "" : children.data;
-	for (int i = 0; i < CHILDREN_MAX && *at != '\0'; i++) {
-		char *end;
-		long child = strtol(at, &end, 10);
-		if (end == at || child <= 0)
-			break;
-		if (is_singleton((pid_t)child, depth + 1, library))
-			return true;
-		at = end + strspn(end, " ");
-	}
-	return false;
+	(void)pid;
+	return singleton_shows(maps->data, maps->len, context);
 }
 
 bool singleton_is(pid_t pid, char library[SINGLETON_NAME_MAX])
 {
-	return is_singleton(pid, 0, library);
+	return process_search(pid, is_singleton, library);
 }

@@ -27,6 +27,7 @@ void timing_init(struct timing *timing, const char *node)
 	for (size_t i = 0; i < TIMING_PHASES; i++)
 		timing->ns[i] = UINT64_MAX;
 	timing->slowest_ns = 0;
+	timing->transport = (struct transport){0};
 	snprintf(timing->slowest, sizeof timing->slowest, "%s", node);
 }
 
@@ -51,6 +52,7 @@ void timing_merge(struct timing *timing, const struct timing *other)
 		timing->slowest_ns = other->slowest_ns;
 		memcpy(timing->slowest, other->slowest, sizeof timing->slowest);
 	}
+	transport_merge(&timing->transport, &other->transport);
 }
 
 void timing_pack(const struct timing *timing, struct buf *out)
@@ -59,6 +61,7 @@ void timing_pack(const struct timing *timing, struct buf *out)
 		buf_add_u64(out, timing->ns[i]);
 	buf_add_u64(out, timing->slowest_ns);
 	buf_add_str(out, timing->slowest);
+	transport_pack(&timing->transport, out);
 }
 
 void timing_parse(struct cursor *in, struct timing *timing)
@@ -67,6 +70,7 @@ void timing_parse(struct cursor *in, struct timing *timing)
 		timing->ns[i] = cursor_u64(in);
 	timing->slowest_ns = cursor_u64(in);
 	cursor_str(in, timing->slowest, sizeof timing->slowest);
+	transport_parse(in, &timing->transport);
 }
 
 static double ms(uint64_t ns)
@@ -88,6 +92,8 @@ void timing_print(const struct timing *timing, uint32_t ranks, uint32_t nodes, u
 	}
 	if (nodes > 1)
 		buf_printf(out, "; slowest node %s", timing->slowest);
+	if (timing->transport.words[0] != '\0')
+		buf_printf(out, "; %s", timing->transport.words);
 }
 
 void timing_print_json(const struct timing *timing, uint32_t ranks, uint32_t nodes,
@@ -103,5 +109,7 @@ void timing_print_json(const struct timing *timing, uint32_t ranks, uint32_t nod
 		buf_printf(out, "%s\"%s\":%.6f", comma, phases[i].key, (double)timing->ns[i] / 1e9);
 		comma = ",";
 	}
-	buf_printf(out, "},\"slowest_node\":\"%s\"}", timing->slowest);
+	buf_printf(out, "},\"slowest_node\":\"%s\"", timing->slowest);
+	transport_print_json(&timing->transport, out);
+	buf_add_u8(out, '}');
 }

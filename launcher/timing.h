@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "common/hostlist.h"
+#include "launcher/transport.h"
 
 enum timing_phase {
 	TIMING_START,      /* cmpirun's start to cmpid's, on node 0: options, plan, launcher */
@@ -32,6 +33,7 @@ struct timing {
 	uint64_t ns[TIMING_PHASES];
 	uint64_t slowest_ns;  /* READY + EXEC of the slowest node */
 	char slowest[HOSTLIST_NAME_MAX];
+	struct transport transport;  /* of the ranks, on the node where it deserves attention */
 };
 
 void timing_init(struct timing *timing, const char *node);
