@@ -167,16 +167,17 @@ const char *transport_no_cma(const struct transport_evidence *evidence, const ch
 {
 	bool is_open_mpi = evidence->pml[0] != '\0' || (evidence->mpi && strcmp(evidence->mpi, "Open MPI") == 0);
 	bool by_ucx = is_open_mpi ? has_word(evidence->pml, "ucx") : evidence->has_ucx;
+	bool by_btl = is_open_mpi && (evidence->pml[0] == '\0' || has_word(evidence->pml, "ob1"));
 	const struct {
 		const char *name;
 		bool (*is_off)(const char *value);
 		bool counts;
 	} switches[] = {
-		{"OMPI_MCA_btl_vader_single_copy_mechanism", is_none, is_open_mpi && !by_ucx},
-		{"OMPI_MCA_smsc", list_lacks_cma, is_open_mpi && !by_ucx},
+		{"OMPI_MCA_btl_vader_single_copy_mechanism", is_none, by_btl},
+		{"OMPI_MCA_smsc", list_lacks_cma, by_btl},
 		{"UCX_TLS", list_lacks_cma, by_ucx},
 		{"MPIR_CVAR_CH4_CMA_ENABLE", is_zero, !is_open_mpi},
-		{"FI_SHM_DISABLE_CMA", is_one, evidence->has_libfabric && !by_ucx},
+		{"FI_SHM_DISABLE_CMA", is_one, evidence->has_libfabric && !by_ucx && !by_btl},
 	};
 	for (size_t at = 0; at < len;) {
 		size_t size = strnlen(environment + at, len - at);
@@ -211,9 +212,11 @@ void transport_judge(const struct transport_evidence *evidence, uint32_t nodes, 
 		transport->grade = TRANSPORT_LOCAL;
 		way = " within one node";
 	}
+	/* Other pmls have btls loaded too, for what is not point to point. */
+	bool by_btl = has_word(evidence->pml, "ob1") && evidence->btl[0] != '\0';
 	if (evidence->pml[0] != '\0')
 		snprintf(stack, sizeof stack, "pml %.20s%s%.20s%s%.40s", evidence->pml, evidence->mtl[0] ? ", mtl " : "",
-			 evidence->mtl, evidence->btl[0] ? ", btl " : "", evidence->btl);
+			 evidence->mtl, by_btl ? ", btl " : "", by_btl ? evidence->btl : "");
 	else
 		snprintf(stack, sizeof stack, "%s%s%.40s", evidence->has_ucx ? "UCX" : evidence->has_libfabric ? "libfabric" : "its own transport",
 			 evidence->provider[0] ? " " : "", evidence->provider);

@@ -106,6 +106,52 @@ test_words_of_the_linker_are_mapped_to_decisions() {
   done
 }
 
+# -- over what the ranks talk ----------------------------------------------------------------
+
+# A libfabric that has nothing but a Slingshot adapter; see launcher/fabric_probe.c for the structs.
+make_fabric() {
+  mkdir -p "$1"
+  cc -shared -fPIC -Wl,-soname,libfabric.so.1 -o "$1/libfabric.so.1" -xc - <<'EOF_C'
+#include <stddef.h>
+#include <stdint.h>
+static struct { void *domain; const char *name; } domain = {0, "cxi9"};
+static struct { void *fabric; const char *name, *provider; } fabric = {0, "cxi", "cxi"};
+static struct { void *next; uint64_t caps, mode; uint32_t format; size_t sizes[2]; void *others[6]; void *domain, *fabric; }
+  info = {.domain = &domain, .fabric = &fabric};
+int fi_getinfo(uint32_t version, const char *node, const char *service, uint64_t flags, void *hints, void **out)
+{
+  *out = &info;
+  return 0;
+}
+EOF_C
+}
+
+# timed IMAGE [ENV...]: four ranks on four nodes.
+timed() {
+  local image=$1; shift
+  run bounded env "$@" cmpirun --launcher hydra --host 'node[1-4]:1' --timing --image "$IMAGES/$image.sqsh" mpi_hello
+  want_status 0
+}
+test_transport_is_named() {
+  need_cluster 4
+  timed trixie-mpich
+  want_err_like 'launched 4 ranks on 4 nodes .*; MPICH: UCX over TCP'
+  [[ $err != *'but the host has'* ]] || complain 'a fabric that is not there'
+  timed bookworm-openmpi
+  want_err_like 'launched 4 ranks on 4 nodes .*; Open MPI: pml [a-z0-9]+, .* over TCP'
+  timed bookworm-openmpi OMPI_MCA_pml=ob1
+  want_err_like 'launched 4 ranks on 4 nodes .*; Open MPI: pml ob1, btl [a-z ]*tcp[a-z ]* over TCP'
+  want_clean_nodes
+}
+test_tcp_is_warned_of_where_the_host_has_a_fabric() {
+  need_cluster 4
+  make_fabric "$WORK/fabric"
+  timed bookworm-openmpi LD_LIBRARY_PATH="$WORK/fabric"
+  want_err_like 'cmpirun: the ranks on node node[1-4] \(Open MPI: pml .* over TCP\) .*but the host has cxi \(cxi9\)'
+  want_equal "$(grep -c 'but the host has' <<<"$err")" 1 'warnings'
+  want_clean_nodes
+}
+
 # -- options that show over nodes only -------------------------------------------------------
 
 readonly DEBIAN=$IMAGES/debian.sqsh

@@ -207,6 +207,25 @@ test_mpi_rank_exits() {
   run cmpirun -n 3 --image "$IMAGES/trixie-mpich.sqsh" mpi_hello --exit 3@1 --sleep 20
   want_status 3; want_err_like 'rank 1'; want_clean
 }
+test_timing_names_the_transport() {
+  local image
+  for image in bookworm-mpich trixie-mpich; do
+    run cmpirun -n 2 --timing --image "$IMAGES/$image.sqsh" mpi_hello
+    want_status 0; want_err_like '; MPICH: UCX within one node$'
+  done
+  # libpmix keeps the fences of one node to itself: it is looked at after a second.
+  run cmpirun -n 2 --timing --image "$IMAGES/bookworm-openmpi.sqsh" mpi_hello --sleep 1.5
+  want_status 0; want_err_like '; Open MPI: pml [a-z0-9]+, .* within one node$'
+  run cmpirun -n 2 --timing -x OMPI_MCA_pml=ob1 -x OMPI_MCA_btl_vader_single_copy_mechanism=none \
+    --image "$IMAGES/bookworm-openmpi.sqsh" mpi_hello --sleep 1.5
+  want_status 0; want_err_like '; Open MPI: pml ob1, btl [a-z ]*vader[a-z ]* within one node'
+  want_err_like 'OMPI_MCA_btl_vader_single_copy_mechanism switches'
+  run cmpirun -n 2 --timing=json -x UCX_TLS=tcp,self --image "$IMAGES/bookworm-mpich.sqsh" mpi_hello
+  want_status 0; want_err_like 'UCX_TLS switches copies from process to process \(CMA\) off'
+  want_equal "$(head -n 1 <<<"$err" | jq -r '.transport.kind, .transport.cma_off_by' | tr '\n' ' ')" 'local UCX_TLS ' json
+  run cmpirun -n 2 -x UCX_TLS=tcp,self --image "$IMAGES/bookworm-mpich.sqsh" mpi_hello
+  want_status 0; want_no_err
+}
 test_words_of_the_linker_are_mapped_to_decisions() {
   local image=$IMAGES/bookworm-mpich.sqsh own="the image's own MPI.*does not define MPIX_Gone" lines
   make_broken "$USER_HOME/broken"
