@@ -32,6 +32,9 @@ struct build_layer {
 	const char *media_type;  /* may be wrong or NULL: the compression is sniffed */
 	const char *digest;      /* of the blob; NULL: not known (a plain tar), not checked */
 	const char *diff_id;     /* of the tar inside; NULL: not known, not checked */
+	/* The folder of the tar ("rootfs") that is the layer: what is elsewhere is left out.  NULL: all is.
+	 * Outlives the scan. */
+	const char *below;
 	struct layer_scan *scan; /* ended well, or NULL: then build_image() does pass 1.  Stays the caller's */
 };
 

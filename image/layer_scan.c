@@ -40,7 +40,8 @@ struct layer_scan {
 	struct layer_entry *entries;
 	size_t count, room;
 	struct layer_expand expand;  /* of the file whose data comes */
-	struct layer_entry *open;    /* it; NULL: none */
+	struct layer_entry *open;    /* it; NULL: none, or one that is left out */
+	const char *below;
 	uint64_t data_left;
 	XXH3_state_t *hash;
 	bool ended;
@@ -127,6 +128,31 @@ static int end_file(struct layer_scan *scan, struct err *err)
 	return rc;
 }
 
+/* The path as it is below the folder, "./" for the folder itself; NULL: it is elsewhere. */
+static const char *path_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+	while (strncmp(path, "./", 2) == 0 || *path == '/')
+		path += *path == '/' ? 1 : 2;
+	if (strncmp(path, folder, len) != 0 || (path[len] != '/' && path[len] != '\0'))
+		return NULL;
+	path += len;
+	path += strspn(path, "/");
+	return *path ? path : "./";
+}
+
+/* Names are of the whole tar: a hard link's, too. */
+static bool move_below(const char *folder, struct layer_entry *entry)
+{
+	const char *path = path_below(entry->path, folder);
+	const char *target = entry->hard_link ? path_below(entry->target, folder) : NULL;
+	if (path)
+		entry->path = path;
+	if (target)
+		entry->target = target;
+	return path != NULL;
+}
+
 static int on_entry(void *context, const struct layer_entry *entry, struct err *err)
 {
 	struct layer_scan *scan = context;
@@ -145,6 +171,8 @@ static int on_entry(void *context, const struct layer_entry *entry, struct err *
 	}
 	struct layer_entry *kept = &scan->entries[scan->count];
 	*kept = *entry;
+	if (scan->below && !move_below(scan->below, kept))
+		return 0;
 	int rc = keep_entry(scan, kept, err);
 	if (rc < 0)
 		return rc;
@@ -161,6 +189,8 @@ static int on_entry(void *context, const struct layer_entry *entry, struct err *
 static int on_data(void *context, const void *bytes, size_t len, struct err *err)
 {
 	struct layer_scan *scan = context;
+	if (!scan->open)
+		return 0;
 	int rc = layer_expand_feed(&scan->expand, bytes, len, hash_content, scan, err);
 	scan->data_left -= len;
 	return rc < 0 || scan->data_left ? rc : end_file(scan, err);
@@ -185,6 +215,7 @@ int layer_scan_new(const struct build_layer *layer, struct layer_scan **out, str
 		return err_set(err, ENOMEM, "no memory to read a layer");
 	struct layer_tar_sink sink = {.entry = on_entry, .data = on_data, .context = scan};
 	scan->size_wanted = layer->size;
+	scan->below = layer->below;
 	scan->digest_wanted = layer->digest ? strdup(layer->digest) : NULL;
 	scan->diff_id_wanted = layer->diff_id ? strdup(layer->diff_id) : NULL;
 	scan->unzip = layer_unzip_new(on_plain, scan);
@@ -269,6 +300,8 @@ int layer_scan_end(struct layer_scan *scan, struct err *err)
 		rc = layer_tar_end(scan->tar, err);
 	if (rc == 0)
 		rc = check_digest(scan->plain, scan->diff_id_wanted, "its diff_id", scan->diff_id, err);
+	if (rc == 0 && scan->below && scan->count == 0)
+		rc = err_set(err, EBADMSG, "there is no %s in it", scan->below);
 	if (rc < 0)
 		return name_layer(scan, err);
 	layer_unzip_free(&scan->unzip);

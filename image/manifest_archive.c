@@ -1,5 +1,5 @@
 /*
- * manifest_archive.c - Docker's manifest.json, Shifter's meta files (manifest_archive.h).
+ * manifest_archive.c - Docker's manifest.json and repositories, Shifter's meta files (manifest_archive.h).
  */
 #include "image/manifest_archive.h"
 
@@ -30,6 +30,17 @@ static bool has_tag(const json_t *image, const char *wanted, struct buf *names)
 		found = found || (wanted != NULL && same_name(tag, wanted));
 	}
 	return found;
+}
+
+static int refuse_name(const char *wanted, struct buf *names, struct err *err)
+{
+	if (names->len == 0)
+		return err_set(err, ENOENT, "no image in the archive has a name%s",
+			       wanted ? ": leave it out" : "; take one out by itself, with docker save NAME");
+	return err_set(err, ENOENT, "%s; there is: %.*s",
+		       wanted ? "the archive has no image of that name"
+			      : "there are several images: put :NAME:TAG behind the file's name",
+		       (int)names->len, names->data);
 }
 
 static int take(const json_t *image, struct manifest_archive *archive, struct err *err)
@@ -69,10 +80,7 @@ int manifest_archive_parse(const void *bytes, size_t len, const char *wanted,
 		if (has_tag(json_array_get(root, i), wanted, &names) || (wanted == NULL && count == 1))
 			found = json_array_get(root, i);
 	if (rc == 0 && found == NULL)
-		rc = err_set(err, ENOENT, "%s; there is: %.*s",
-			     wanted ? "the archive has no image of that name"
-				    : "there are several images: put :NAME:TAG behind the file's name",
-			     (int)names.len, names.len ? names.data : "no name");
+		rc = refuse_name(wanted, &names, err);
 	if (rc == 0)
 		rc = take(found, archive, err);
 	json_decref(root);
@@ -88,6 +96,59 @@ void manifest_archive_free(struct manifest_archive *archive)
 	free(archive->layers);
 	free(archive->config);
 	*archive = (struct manifest_archive){0};
+}
+
+/* -- Docker before 1.10 ------------------------------------------------------------------ */
+
+static int take_id(const char *text, char id[MANIFEST_LAYER_ID_SIZE], struct err *err)
+{
+	size_t len = MANIFEST_LAYER_ID_SIZE - 1;
+	if (text == NULL || strlen(text) != len || strspn(text, "0123456789abcdef") != len)
+		return err_set(err, EBADMSG, "a layer's ID is none: %.80s", text ? text : "it is no text");
+	memcpy(id, text, MANIFEST_LAYER_ID_SIZE);
+	return 0;
+}
+
+int manifest_repositories_parse(const void *bytes, size_t len, const char *wanted,
+				char id[MANIFEST_LAYER_ID_SIZE], struct err *err)
+{
+	AUTO_BUF struct buf names = {0};
+	json_error_t where;
+	json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &where), *tags, *value;
+	const char *name, *tag, *found = NULL;
+	size_t count = 0;
+	int rc = json_is_object(root) ? 0 : err_set(err, EBADMSG, "repositories is no object");
+	json_object_foreach(root, name, tags) {
+		json_object_foreach(tags, tag, value) {
+			AUTO_FREE char *full = NULL;
+			if (asprintf(&full, "%.300s:%.130s", name, tag) < 0)
+				full = NULL;
+			buf_printf(&names, "%s%.100s", count++ ? ", " : "", full ? full : "");
+			if (wanted == NULL || (full != NULL && same_name(full, wanted)))
+				found = json_string_value(value) ? json_string_value(value) : "";
+		}
+	}
+	if (rc == 0 && (found == NULL || (wanted == NULL && count > 1)))
+		rc = refuse_name(wanted, &names, err);
+	if (rc == 0)
+		rc = take_id(found, id, err);
+	json_decref(root);
+	return rc;
+}
+
+int manifest_layer_parent(const void *bytes, size_t len, char parent[MANIFEST_LAYER_ID_SIZE],
+			  struct err *err)
+{
+	json_error_t where;
+	json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &where);
+	const json_t *value = json_object_get(root, "parent");
+	int rc = json_is_object(root) ? 0 : err_set(err, EBADMSG, "it is no object");
+	parent[0] = '\0';
+	if (rc == 0 && value != NULL && !json_is_null(value) &&
+	    !(json_is_string(value) && json_string_length(value) == 0))
+		rc = take_id(json_string_value(value), parent, err);
+	json_decref(root);
+	return rc;
 }
 
 /* -- Shifter --------------------------------------------------------------------------- */

@@ -147,6 +147,7 @@ static void describe_layers(const struct pull_work *work, struct build_layer *la
 			.media_type = layer->blob.media_type[0] ? layer->blob.media_type : NULL,
 			.digest = layer->blob.digest[0] ? layer->blob.digest : NULL,
 			.diff_id = layer->diff_id[0] ? layer->diff_id : NULL,
+			.below = layer->below,
 			.scan = layer->found,
 		};
 	}

@@ -12,6 +12,7 @@
 struct pull_layer {
 	struct manifest_blob blob;         /* digest "": not known (a plain tar) */
 	char diff_id[DIGEST_TEXT_SIZE];    /* "": not known */
+	const char *below;                 /* as build_layer's; NULL: all of it is the layer */
 	int fd;                            /* -1: not here yet; the layer's */
 	bool is_given;                     /* fd was there from the start, and is no file of the store's */
 	bool is_partial, was_resumed, has_failed_once;

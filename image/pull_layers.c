@@ -70,6 +70,7 @@ static int start_scan(struct pull_layer *layer, uint64_t available, struct err *
 		.media_type = layer->blob.media_type[0] ? layer->blob.media_type : NULL,
 		.digest = layer->blob.digest[0] ? layer->blob.digest : NULL,
 		.diff_id = layer->diff_id[0] ? layer->diff_id : NULL,
+		.below = layer->below,
 	};
 	return pull_scan_new(&input, available, &layer->scan, err);
 }

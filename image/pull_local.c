@@ -1,8 +1,8 @@
 /*
  * pull_local.c - images from files of this machine (pull_impl.h).
  *
- * Layouts and archives go the way of a registry's image, with layers that are here already; a tar or a
- * directory is one layer; what is squashfs already (a SIF file's partition, Shifter's and other
+ * Layouts and archives go the way of a registry's image, with layers that are here already; a tar (an
+ * ACI's rootfs) or a directory is one layer; what is squashfs already (a SIF file's partition, Shifter's and other
  * squashfs files) is copied into the store, by reference where the file system can (FICLONE).
  */
 #include <fcntl.h>
@@ -21,10 +21,12 @@
 #include "image/config.h"
 #include "image/image_file.h"
 #include "image/layout_tar.h"
+#include "image/manifest_aci.h"
 #include "image/manifest_archive.h"
 #include "image/policy_check.h"
 #include "image/pull_impl.h"
 #include "image/registry_files.h"
+#include "image/tar_member.h"
 
 enum { META_BYTES_MAX = 1 << 20 };
 
@@ -140,6 +142,64 @@ static int take_archive(struct pull_work *work, const struct manifest_archive *a
 	return rc;
 }
 
+/* Before Docker 1.10: a chain of layers, each naming its parent, from the top one down; the top one's
+ * JSON is the image's config. */
+struct chain {
+	char (*ids)[MANIFEST_LAYER_ID_SIZE];  /* top first */
+	size_t count;
+};
+
+static int follow_chain(struct pull_work *work, struct chain *chain, struct err *err)
+{
+	char name[MANIFEST_LAYER_ID_SIZE + 8];
+	int rc = 0;
+	for (;;) {
+		AUTO_BUF struct buf bytes = {0};
+		char *id = chain->ids[chain->count++];
+		snprintf(name, sizeof name, "%s/json", id);
+		rc = layout_read(work->layout, name, MANIFEST_CONFIG_MAX, &bytes, err);
+		if (rc == 0)
+			rc = manifest_layer_parent(bytes.data, bytes.len, chain->ids[chain->count], err);
+		if (rc < 0)
+			return err_prefix(err, "%s", name);
+		if (chain->count == 1)
+			buf_add(&work->config, bytes.data, bytes.len);
+		if (chain->ids[chain->count][0] == '\0')
+			return work->config.failed ? err_errno(err, ENOMEM, "config") : 0;
+		if (chain->count == MANIFEST_LAYERS_MAX)
+			return err_set(err, EBADMSG, "more than %d layers upon each other", MANIFEST_LAYERS_MAX);
+	}
+}
+
+static int take_chain(struct pull_work *work, const char *wanted, struct err *err)
+{
+	AUTO_BUF struct buf bytes = {0};
+	AUTO_FREE char (*ids)[MANIFEST_LAYER_ID_SIZE] = calloc(MANIFEST_LAYERS_MAX + 1, sizeof *ids);
+	struct chain chain = {.ids = ids};
+	char name[MANIFEST_LAYER_ID_SIZE + 16];
+	if (ids == NULL)
+		return err_errno(err, ENOMEM, "archive");
+	int rc = layout_read(work->layout, "repositories", MANIFEST_BYTES_MAX, &bytes, err);
+	if (rc == -ENOENT)
+		return err_set(err, ENOTSUP, "this is no archive of docker save: it has neither a manifest.json nor "
+			       "repositories");
+	if (rc == 0)
+		rc = manifest_repositories_parse(bytes.data, bytes.len, wanted, ids[0], err);
+	if (rc == 0)
+		rc = follow_chain(work, &chain, err);
+	if (rc == 0)
+		rc = pull_work_set_layers(work, chain.count, err);
+	for (size_t i = 0; rc == 0 && i < chain.count; i++) {
+		uint64_t size;
+		int fd = -1;
+		snprintf(name, sizeof name, "%s/layer.tar", ids[chain.count - 1 - i]);
+		rc = layout_member(work->layout, name, &fd, &size, err);
+		if (rc == 0)
+			rc = set_layer(work, i, fd, size, err);
+	}
+	return rc;
+}
+
 static int pull_docker_archive(struct pull_work *work, const struct image_ref *ref,
 			       struct pull_result *result, struct err *err)
 {
@@ -157,27 +217,43 @@ static int pull_docker_archive(struct pull_work *work, const struct image_ref *r
 	rc = open_layout(work, ref, path, err);
 	if (rc == 0)
 		rc = layout_read(work->layout, "manifest.json", MANIFEST_BYTES_MAX, &bytes, err);
-	if (rc == -ENOENT)
-		return err_set(err, ENOTSUP, "%s is no archive of docker save (of Docker 1.10 or later): it has no "
-			       "manifest.json", path);
-	if (rc == 0)
+	if (rc == -ENOENT) {
+		rc = take_chain(work, name, err);
+	} else if (rc == 0) {
 		rc = manifest_archive_parse(bytes.data, bytes.len, name, &archive, err);
-	if (rc == 0)
-		rc = take_archive(work, &archive, err);
-	manifest_archive_free(&archive);
+		if (rc == 0)
+			rc = take_archive(work, &archive, err);
+		manifest_archive_free(&archive);
+	}
 	return rc < 0 ? rc : pull_work_finish(work, result, err);
 }
 
 /* -- a tar, a directory -------------------------------------------------------------- */
 
-static int finish_one_layer(struct pull_work *work, int take_layer_fd, uint64_t size,
+static int finish_one_layer(struct pull_work *work, int take_layer_fd, uint64_t size, const char *below,
 			    struct pull_result *result, struct err *err)
 {
 	AUTO_FD int fd = take_layer_fd;
 	int rc = pull_work_set_layers(work, 1, err);
 	if (rc == 0)
 		rc = set_layer(work, 0, take_fd(&fd), size, err);
+	if (rc == 0)
+		work->layers[0].below = below;
 	return rc < 0 ? rc : pull_work_finish(work, result, err);
+}
+
+/* What an ACI says beside its rootfs. */
+static int read_aci(struct pull_work *work, int fd, struct err *err)
+{
+	AUTO_BUF struct buf manifest = {0};
+	AUTO_FREE char *config = NULL;
+	int rc = tar_member_read(fd, "manifest", MANIFEST_BYTES_MAX, &manifest, err);
+	if (rc == 0)
+		rc = manifest_aci_config_new(manifest.data, manifest.len, &config, err);
+	if (rc < 0)
+		return rc;
+	buf_add(&work->config, config, strlen(config));
+	return work->config.failed ? err_errno(err, ENOMEM, "config") : 0;
 }
 
 static int pull_tar(struct pull_work *work, const struct image_ref *ref, struct pull_result *result,
@@ -194,7 +270,10 @@ static int pull_tar(struct pull_work *work, const struct image_ref *ref, struct 
 		return err_errno(err, errno, "%s", ref->location);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, EINVAL, "%s: not a regular file", ref->location);
-	return finish_one_layer(work, take_fd(&fd), (uint64_t)st.st_size, result, err);
+	bool is_aci = ref->kind == IMAGE_KIND_ACI;
+	rc = is_aci ? read_aci(work, fd, err) : 0;
+	return rc < 0 ? rc : finish_one_layer(work, take_fd(&fd), (uint64_t)st.st_size, is_aci ? "rootfs" : NULL,
+					      result, err);
 }
 
 static int pull_directory(struct pull_work *work, const struct image_ref *ref, struct pull_result *result,
@@ -216,7 +295,7 @@ static int pull_directory(struct pull_work *work, const struct image_ref *ref, s
 	rc = look_first(work, result, err);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	return finish_one_layer(work, take_fd(&fd), len, result, err);
+	return finish_one_layer(work, take_fd(&fd), len, NULL, result, err);
 }
 
 /* -- squashfs already ------------------------------------------------------------------ */
@@ -354,9 +433,6 @@ int pull_from_files(const struct pull_options *options, const struct image_ref *
 {
 	AUTO_PULL_WORK struct pull_work work = {.options = options};
 	AUTO_FREE char *whole = NULL;
-	if (ref->kind == IMAGE_KIND_ACI)
-		return err_set(err, ENOTSUP, "image %s: rkt images are not supported; unpack it (it is a tar) and "
-			       "give its rootfs with dir:", ref->location);
 	if (asprintf(&whole, "%s:%s", image_kind_scheme(ref->kind), ref->location) < 0) {
 		whole = NULL;
 		return err_errno(err, ENOMEM, "reference");
@@ -375,6 +451,7 @@ int pull_from_files(const struct pull_options *options, const struct image_ref *
 		rc = pull_docker_archive(&work, ref, result, err);
 		break;
 	case IMAGE_KIND_TAR:
+	case IMAGE_KIND_ACI:
 		rc = pull_tar(&work, ref, result, err);
 		break;
 	case IMAGE_KIND_DIRECTORY:

@@ -71,7 +71,7 @@ const struct opt options_table[] = {
 	{0, OPT_HEADING, NULL, NULL, "The container"},
 	{OPTION_IMAGE, OPT_VALUE, "--image", "IMAGE",
 	 "The image: a squashfs file, or a SIF file, whose squashfs is read in place; or docker://NAME[:TAG], "
-	 "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, a tar, a directory with a slash behind, of which a squashfs "
+	 "oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, aci:FILE, a tar, a directory with a slash behind, of which a squashfs "
 	 "file is made on first use, on this machine (cmpi-image(1)). It is read once, on one node."},
 	{OPTION_PULL, OPT_VALUE, "--pull", "missing|always|never",
 	 "When a registry is asked for the image: if it is not in the image store (default), each time, or not at all."},

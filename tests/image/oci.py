@@ -3,6 +3,8 @@
 
     oci.py layout DIR [TAG]        an OCI layout with one image of three layers
     oci.py docker-archive FILE     the same as `docker save` writes it
+    oci.py old-docker-archive FILE the same as Docker before 1.10 wrote it
+    oci.py aci FILE                an image of rkt (compressed by the suffix)
     oci.py tar FILE                its files as one tar (compressed by the suffix)
     oci.py sif FILE SQUASHFS       a SIF file around a squashfs file
 
@@ -43,7 +45,7 @@ def tar(members):
                 archive.addfile(info)
             else:
                 data = content.encode() if isinstance(content, str) else content
-                info.size, info.mode = len(data), 0o755 if name.startswith("bin/") else 0o644
+                info.size, info.mode = len(data), 0o755 if name.removeprefix("rootfs/").startswith("bin/") else 0o644
                 archive.addfile(info, io.BytesIO(data))
     return out.getvalue()
 
@@ -153,8 +155,41 @@ def write_docker_archive(path):
         add("manifest.json", json.dumps(manifest).encode())
 
 
-def write_tar(path):
-    data = tar([("bin", None), ("bin/busybox", busybox()), ("bin/sh", "->busybox"), ("etc", None), ("etc/name", "tar\n")])
+def write_old_docker_archive(path):
+    """As Docker before 1.10: no manifest.json, a chain of parents."""
+    image = Image(kind="none")
+    ids = ["%064x" % (i + 1) for i in range(len(image.tars))]
+    config = json.loads(image.config)
+    with tarfile.open(path, "w") as archive:
+        def add(member, data):
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        for i, layer in enumerate(image.tars):
+            about = {"id": ids[i], "architecture": config["architecture"], "os": config["os"],
+                     "config": config.get("config", {})}
+            if i > 0:
+                about["parent"] = ids[i - 1]
+            add(ids[i] + "/VERSION", b"1.0")
+            add(ids[i] + "/json", json.dumps(about).encode())
+            add(ids[i] + "/layer.tar", layer)
+        add("repositories", json.dumps({"app": {"1": ids[-1], "base": ids[0]}}).encode())
+
+
+def write_aci(path):
+    manifest = {"acKind": "ImageManifest", "acVersion": "0.8.11", "name": "example.com/app",
+                "labels": [{"name": "os", "value": "linux"}, {"name": "arch", "value": "amd64"}],
+                "app": {"exec": ["/bin/cat", "/etc/name"], "user": "0", "group": "0", "workingDirectory": "/etc",
+                        "environment": [{"name": "FROM", "value": "rkt"}]}}
+    members = [("bin", None), ("bin/busybox", busybox()), ("bin/sh", "->busybox"), ("bin/cat", "->busybox"),
+               ("etc", None), ("etc/name", "aci\n")]
+    data = tar([("rootfs", None)] + [("rootfs/" + name, content) for name, content in members] +
+               [("manifest", json.dumps(manifest))])
+    write_packed(path, data)
+
+
+def write_packed(path, data):
+    """By the end of its name."""
     if path.endswith("gz"):
         data = gzip.compress(data, 1, mtime=0)
     elif path.endswith("zst"):
@@ -163,6 +198,11 @@ def write_tar(path):
         data = subprocess.run(["xz", "-0", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
     with open(path, "wb") as file:
         file.write(data)
+
+
+def write_tar(path):
+    write_packed(path, tar([("bin", None), ("bin/busybox", busybox()), ("bin/sh", "->busybox"), ("etc", None),
+                            ("etc/name", "tar\n")]))
 
 
 def write_sif(path, squashfs):
@@ -186,6 +226,10 @@ if __name__ == "__main__":
         write_layout(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "latest")
     elif word == "docker-archive":
         write_docker_archive(sys.argv[2])
+    elif word == "old-docker-archive":
+        write_old_docker_archive(sys.argv[2])
+    elif word == "aci":
+        write_aci(sys.argv[2])
     elif word == "tar":
         write_tar(sys.argv[2])
     elif word == "sif":

@@ -432,6 +432,30 @@ test_tar() {
   done
   local_pull "tar:$home/t.tar"; touch "$home/t.tar"; local_pull "tar:$home/t.tar"
 }
+test_old_docker_archive() {
+  fresh; python3 "$here/oci.py" old-docker-archive "$home/o.tar"
+  local_pull "docker-archive:$home/o.tar:app:1"; want_equal "$(content)" "$(expected)" content
+  run cmpi image inspect "docker-archive:$home/o.tar:app:1"; want_out_like '"PATH=/bin"'; want_out_like '"amd64"'
+  run cmpi image pull "docker-archive:$home/o.tar"; want_status 121; want_err_like 'several images.*app:base'
+  run cmpi image pull "docker-archive:$home/o.tar:app:9"; want_status 121; want_err_like 'there is: app:1'
+  mkdir "$home/d"; tar -xf "$home/o.tar" -C "$home/d"; rm "$home/d/$(printf '%064x' 2)/json"
+  tar -cf "$home/cut.tar" -C "$home/d" .; run cmpi image pull "docker-archive:$home/cut.tar:app:1"; want_status 121; want_err_like "no $(printf '%064x' 2)/json"
+  # A chain that ends in itself.
+  sed -i 's/}$/, "parent": "'"$(printf '%064x' 1)"'"}/' "$home/d/$(printf '%064x' 1)/json"
+  tar -cf "$home/circle.tar" -C "$home/d" .; run cmpi image pull "docker-archive:$home/circle.tar:app:base"; want_status 121; want_err_like 'more than 1024 layers'
+  python3 "$here/oci.py" tar "$home/t.tar"; run cmpi image pull "docker-archive:$home/t.tar"; want_status 121; want_err_like 'neither a manifest.json'
+  want_equal "$(find "$store/images" -name "*.info" | wc -l)" 1 images
+}
+test_aci() {
+  fresh; local suffix
+  for suffix in aci tar.gz tar.xz; do
+    python3 "$here/oci.py" aci "$home/a.$suffix"; local_pull "aci:$home/a.$suffix"
+    rm -rf "$home/root"; content >/dev/null; want_equal "$(<"$home/root/etc/name")" aci name; [[ ! -e $home/root/manifest && ! -e $home/root/rootfs ]]
+  done
+  run cmpi image inspect "aci:$home/a.aci"; want_out_like '"FROM=rkt"'; want_out_like '"0:0"'
+  run as_user cmpirun --image "$home/a.aci"; want_status 0; want_out aci
+  python3 "$here/oci.py" tar "$home/t.tar"; run cmpi image pull "aci:$home/t.tar"; want_status 121; want_err_like 'no manifest'
+}
 test_directory() {
   fresh; mkdir -p "$home/d/a b/c"; echo one >"$home/d/a b/c/x"; ln "$home/d/a b/c/x" "$home/d/y"; ln -s y "$home/d/z"
   head -c 300000 /dev/urandom >"$home/d/$(printf 'n%.0s' {1..200})"; chmod -R a+rX "$home/d"

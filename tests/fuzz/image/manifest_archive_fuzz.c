@@ -1,4 +1,4 @@
-/* manifest_archive_fuzz.c - docker save's manifest.json, Shifter's meta */
+/* manifest_archive_fuzz.c - docker save's manifest.json and repositories, Shifter's meta */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,6 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *config = NULL;
 	if (manifest_archive_parse(text, size, "app:1", &archive, &err) == 0)
 		manifest_archive_free(&archive);
+	char id[MANIFEST_LAYER_ID_SIZE];
+	if (manifest_repositories_parse(text, size, "app:1", id, &err) == 0 && strlen(id) != sizeof id - 1)
+		abort();
+	if (manifest_layer_parent(text, size, id, &err) == 0 && id[0] != '\0' && strlen(id) != sizeof id - 1)
+		abort();
 	if (manifest_shifter_config_new(text, &config, &err) == 0)
 		free(config);
 	free(text);

@@ -195,6 +195,54 @@ static void without_layers(void **state)
 	release(&built);
 }
 
+/* Of an ACI's tar the rootfs alone is the layer. */
+static void below(void **state)
+{
+	(void)state;
+	struct err err = ERR_NONE;
+	struct buf tar = {0};
+	struct built built = {0};
+	struct squash_node one, two;
+	tar_add(&tar, (struct member){.path = "manifest", .content = "{}"});
+	tar_add(&tar, (struct member){.path = "./rootfs/", .type = '5', .mode = 0711});
+	tar_add(&tar, (struct member){.path = "rootfs/a", .content = "one"});
+	tar_add(&tar, (struct member){.path = "rootfs2/a", .content = "elsewhere"});
+	tar_add(&tar, (struct member){.path = "/rootfs/d/b", .type = '1', .target = "rootfs/a"});
+	tar_add(&tar, (struct member){.path = "rootfs/link", .type = '2', .target = "rootfs/a"});
+	tar_add(&tar, (struct member){.path = "rootfs/z", .content = "last"});
+	tar_end(&tar);
+	struct build_layer layer = {.fd = memory_file(tar.data, tar.len), .size = tar.len, .below = "rootfs"};
+	struct build_input input = {.layers = &layer, .layer_count = 1};
+	built.fd = memory_file("", 0);
+	if (build_image(&input, built.fd, &built.result, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(squash_open(built.fd, &built.squash, &err), 0);
+	assert_int_equal(built.result.files, 5);
+	expect_file(&built, "/", S_IFDIR | 0711, NULL);
+	expect_file(&built, "/a", S_IFREG | 0644, "one");
+	expect_file(&built, "/z", S_IFREG | 0644, "last");
+	assert_int_equal(squash_lookup(built.squash, "/a", false, &one, &err), 0);
+	assert_int_equal(squash_lookup(built.squash, "/d/b", false, &two, &err), 0);
+	assert_int_equal(one.inode, two.inode);
+	assert_int_equal(squash_lookup(built.squash, "/link", true, &two, &err), -ENOENT);
+	release(&built);
+	layer.below = "nowhere";
+	built.fd = memory_file("", 0);
+	assert_int_equal(build_image(&input, built.fd, &built.result, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "no nowhere"));
+	/* A name that leads out of it is refused, as one that leads out of the tar. */
+	tar.len -= 1024;
+	tar_add(&tar, (struct member){.path = "rootfs/../../x", .content = "x"});
+	tar_end(&tar);
+	close(layer.fd);
+	layer = (struct build_layer){.fd = memory_file(tar.data, tar.len), .size = tar.len, .below = "rootfs"};
+	assert_int_equal(build_image(&input, built.fd, &built.result, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "leads out"));
+	close(built.fd);
+	close(layer.fd);
+	buf_free(&tar);
+}
+
 /* Digests, sizes and diff_ids that do not hold; a scan that is fed by hand. */
 static void promises(void **state)
 {
@@ -358,7 +406,8 @@ static void options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip), cmocka_unit_test(without_layers), cmocka_unit_test(promises),
+		cmocka_unit_test(round_trip), cmocka_unit_test(without_layers), cmocka_unit_test(below),
+		cmocka_unit_test(promises),
 		cmocka_unit_test(damaged),    cmocka_unit_test(bomb),		cmocka_unit_test(cancelled),
 		cmocka_unit_test(full_disk),  cmocka_unit_test(options),
 	};

@@ -1,4 +1,4 @@
-/* manifest_archive: docker save's manifest.json, Shifter's meta. */
+/* manifest_archive: docker save's manifest.json and repositories, Shifter's meta. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -40,6 +40,60 @@ static void names(void **state)
 	assert_int_equal(parse("{}", NULL, &archive), -EBADMSG);
 }
 
+#define ID_A "00000000000000000000000000000000000000000000000000000000000000aa"
+#define ID_B "00000000000000000000000000000000000000000000000000000000000000bb"
+
+static void old_names(void **state)
+{
+	(void)state;
+	static const char one[] = "{\"app\": {\"1\": \"" ID_A "\"}}",
+			  three[] = "{\"app\": {\"1\": \"" ID_A "\", \"2\": \"" ID_B "\"}, \"x.y/app\": {\"1\": \"" ID_B "\"}}";
+	static const struct { const char *json, *wanted; int number; const char *id; } cases[] = {
+		{one, NULL, 0, ID_A},
+		{one, "app:1", 0, ID_A},
+		{one, "docker.io/library/app:1", 0, ID_A},
+		{one, "app", -ENOENT, "there is: app:1"},
+		{three, "app:2", 0, ID_B},
+		{three, "x.y/app:1", 0, ID_B},
+		{three, NULL, -ENOENT, "app:1, app:2, x.y/app:1"},
+		{"{}", NULL, -ENOENT, "has a name"},
+		{"[]", NULL, -EBADMSG, "no object"},
+		{"{\"app\": 7}", NULL, -ENOENT, "has a name"},
+		{"{\"app\": {\"1\": 7}}", NULL, -EBADMSG, "ID"},
+		{"{\"app\": {\"1\": \"../../../../../../../../../../../../../../../../../etc/passwd.......\"}}", NULL,
+		 -EBADMSG, "ID"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct err err = ERR_NONE;
+		char id[MANIFEST_LAYER_ID_SIZE] = "";
+		int rc = manifest_repositories_parse(cases[i].json, strlen(cases[i].json), cases[i].wanted, id, &err);
+		if (rc != cases[i].number || !strstr(rc ? err.text : id, cases[i].id))
+			fail_msg("%s: %d %s", cases[i].json, rc, err.text);
+	}
+}
+
+static void old_parents(void **state)
+{
+	(void)state;
+	static const struct { const char *json; int number; const char *parent; } cases[] = {
+		{"{\"id\": \"x\"}", 0, ""},
+		{"{\"parent\": \"\"}", 0, ""},
+		{"{\"parent\": null}", 0, ""},
+		{"{\"parent\": \"" ID_A "\"}", 0, ID_A},
+		{"{\"parent\": \"" ID_A "0\"}", -EBADMSG, ""},
+		{"{\"parent\": \"00000000000000000000000000000000000000000000000000000000000000AA\"}", -EBADMSG, ""},
+		{"{\"parent\": 7}", -EBADMSG, ""},
+		{"7", -EBADMSG, ""},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct err err = ERR_NONE;
+		char parent[MANIFEST_LAYER_ID_SIZE];
+		assert_int_equal(manifest_layer_parent(cases[i].json, strlen(cases[i].json), parent, &err),
+				 cases[i].number);
+		assert_string_equal(parent, cases[i].parent);
+	}
+}
+
 static void shifter(void **state)
 {
 	(void)state;
@@ -56,6 +110,7 @@ static void shifter(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(shifter)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(old_names),
+					   cmocka_unit_test(old_parents), cmocka_unit_test(shifter)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
