@@ -64,8 +64,9 @@ static int parse_map(struct layer_pax *pax, struct layer_text text, struct err *
 {
 	const char *at = text.at, *end = text.at + text.len;
 	uint64_t pair[2];
+	unsigned which = 0;
 	pax->map.len = 0;
-	for (unsigned which = 0; at < end; which ^= 1) {
+	for (; at < end; which ^= 1) {
 		const char *comma = memchr(at, ',', (size_t)(end - at));
 		const char *stop = comma ? comma : end;
 		if (!layer_decimal(at, (size_t)(stop - at), &pair[which]))
@@ -77,7 +78,7 @@ static int parse_map(struct layer_pax *pax, struct layer_text text, struct err *
 			return which ? 0 : broken(err, "half a sparse map");
 		at = comma + 1;
 	}
-	return 0;
+	return which ? broken(err, "half a sparse map") : 0;
 }
 
 static int add_xattr(struct layer_pax *pax, struct layer_text name, struct layer_text value,

@@ -17,8 +17,9 @@
 #include <sys/stat.h>
 
 #include "image/layer_pax.h"
+#include "image/tar_header.h"
 
-enum { BLOCK = 512, SPARSE_IN_HEADER = 4, SPARSE_IN_BLOCK = 21, SPARSE_PAIR = 24 };
+enum { BLOCK = TAR_BLOCK, SPARSE_IN_HEADER = 4, SPARSE_IN_BLOCK = 21, SPARSE_PAIR = 24 };
 
 enum state {
 	STATE_HEADER,      /* the next block is a header, or the end */
@@ -31,14 +32,6 @@ enum state {
 	STATE_DATA,
 	STATE_END,
 };
-
-/* The header block (tar.h of POSIX; GNU's in the comments). */
-struct header {
-	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100];
-	char magic[8], user[32], group[32], major[8], minor[8];
-	char prefix[155], tail[12];  /* GNU: at 386 the sparse map, at 482 "more", at 483 the real size */
-};
-_Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
 
 struct layer_tar {
 	struct layer_tar_sink sink;
@@ -89,72 +82,6 @@ void layer_tar_free(struct layer_tar **tar)
 	*tar = NULL;
 }
 
-/* -- fields of a header ------------------------------------------------- */
-
-/* Octal, with blanks around, or base-256 when the first bit is set (GNU).  An empty field is 0. */
-static bool field_number(const char *field, size_t len, int64_t *value)
-{
-	const unsigned char *at = (const unsigned char *)field, *end = at + len;
-	uint64_t number = 0;
-	if (*at & 0x80) {
-		bool negative = *at & 0x40;
-		number = negative ? UINT64_MAX << 7 | (*at & 0x7f) : *at & 0x3f;
-		while (++at < end) {
-			/* What is shifted out must be sign. */
-			if (number >> 55 != (negative ? 0x1ff : 0))
-				return false;
-			number = number << 8 | *at;
-		}
-		*value = (int64_t)number;
-		return negative == (*value < 0);
-	}
-	while (at < end && *at == ' ')
-		at++;
-	for (; at < end && *at >= '0' && *at <= '7'; at++) {
-		if (number >> 60)
-			return false;
-		number = number << 3 | (uint64_t)(*at - '0');
-	}
-	*value = (int64_t)number;
-	return at == end || *at == ' ' || *at == '\0';
-}
-
-static bool field_size(const char *field, size_t len, uint64_t *value)
-{
-	int64_t number;
-	if (!field_number(field, len, &number) || number < 0)
-		return false;
-	*value = (uint64_t)number;
-	return true;
-}
-
-static bool sum_holds(const struct header *header)
-{
-	const char *bytes = (const char *)header;
-	const size_t from = offsetof(struct header, sum), to = from + sizeof header->sum;
-	int64_t wanted, plain = 0, with_sign = 0;
-	for (size_t i = 0; i < BLOCK; i++) {
-		char c = i >= from && i < to ? ' ' : bytes[i];
-		plain += (unsigned char)c;
-		with_sign += (signed char)c;  /* some old writers */
-	}
-	return field_number(header->sum, sizeof header->sum, &wanted) &&
-	       (wanted == plain || wanted == with_sign);
-}
-
-static bool is_gnu(const struct header *header)
-{
-	return memcmp(header->magic, "ustar  ", 8) == 0;
-}
-
-static bool all_zero(const char *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
-
 /* -- path and target ---------------------------------------------------- */
 
 static int copy_text(struct layer_tar *tar, char *to, struct layer_text text, struct err *err)
@@ -174,7 +101,7 @@ static struct layer_text text_of(const char *at, size_t max)
 	return (struct layer_text){at, strnlen(at, max)};
 }
 
-static int take_path(struct layer_tar *tar, const struct header *header, struct err *err)
+static int take_path(struct layer_tar *tar, const struct tar_header *header, struct err *err)
 {
 	const struct layer_pax *pax = &tar->pax;
 	if (pax->sparse_name.at)
@@ -184,16 +111,15 @@ static int take_path(struct layer_tar *tar, const struct header *header, struct 
 	if (tar->long_name.len)
 		return copy_text(tar, tar->path, text_of(tar->long_name.data, tar->long_name.len), err);
 	struct layer_text name = text_of(header->name, sizeof header->name);
-	if (memcmp(header->magic, "ustar", 6) != 0 || header->prefix[0] == '\0')
+	size_t prefix = tar_header_prefix(header);
+	if (prefix == 0)
 		return copy_text(tar, tar->path, name, err);
-	bool star = memcmp(header->tail + 8, "tar", 4) == 0;
-	struct layer_text prefix = text_of(header->prefix, star ? 131 : sizeof header->prefix);
-	memcpy(tar->path, prefix.at, prefix.len);
-	tar->path[prefix.len] = '/';
-	return copy_text(tar, tar->path + prefix.len + 1, name, err);
+	memcpy(tar->path, header->prefix, prefix);
+	tar->path[prefix] = '/';
+	return copy_text(tar, tar->path + prefix + 1, name, err);
 }
 
-static int take_target(struct layer_tar *tar, const struct header *header, struct err *err)
+static int take_target(struct layer_tar *tar, const struct tar_header *header, struct err *err)
 {
 	struct layer_text text = text_of(header->link, sizeof header->link);
 	if (tar->pax.linkpath.at)
@@ -206,46 +132,38 @@ static int take_target(struct layer_tar *tar, const struct header *header, struc
 
 /* -- the member --------------------------------------------------------- */
 
-static const struct { char type; mode_t mode; bool data, target; } types[] = {
-	{'0', S_IFREG, true, false},  {'\0', S_IFREG, true, false}, {'7', S_IFREG, true, false},
-	{'S', S_IFREG, true, false},  {'1', S_IFREG, false, true},  {'2', S_IFLNK, false, true},
-	{'3', S_IFCHR, false, false}, {'4', S_IFBLK, false, false}, {'5', S_IFDIR, false, false},
-	{'6', S_IFIFO, false, false},
-};
-
-static int take_type(struct layer_tar *tar, const struct header *header, struct err *err)
+static int take_type(struct layer_tar *tar, const struct tar_header *header, struct err *err)
 {
 	int64_t mode;
-	size_t i = 0, path_len = strlen(tar->path);
-	while (i < sizeof types / sizeof *types && types[i].type != header->type)
-		i++;
-	if (i == sizeof types / sizeof *types)
+	size_t path_len = strlen(tar->path);
+	const struct tar_type *type = tar_type_of(header->type);
+	if (!type)
 		return err_set(err, EBADMSG, "broken tar: a member of unknown type 0x%02x, at byte %llu",
 			       (unsigned char)header->type, (unsigned long long)tar->at);
-	if (!field_number(header->mode, sizeof header->mode, &mode))
+	if (!tar_field_number(header->mode, sizeof header->mode, &mode))
 		return broken(tar, err, "a mode that is no number");
-	tar->entry.mode = types[i].mode | (mode & 07777);
+	tar->entry.mode = type->mode | (mode & 07777);
 	if (header->type == '\0' && path_len > 0 && tar->path[path_len - 1] == '/')
 		tar->entry.mode = S_IFDIR | (mode & 07777);  /* v7 has no type for directories */
 	tar->entry.hard_link = header->type == '1';
-	if (!types[i].data || S_ISDIR(tar->entry.mode))
+	if (!type->data || S_ISDIR(tar->entry.mode))
 		tar->data_size = 0;  /* a size there means something else, or nothing */
-	return types[i].target ? take_target(tar, header, err) : 0;
+	return type->target ? take_target(tar, header, err) : 0;
 }
 
-static int take_numbers(struct layer_tar *tar, const struct header *header, struct err *err)
+static int take_numbers(struct layer_tar *tar, const struct tar_header *header, struct err *err)
 {
 	const struct layer_pax *pax = &tar->pax;
 	uint64_t uid = pax->uid, gid = pax->gid;
 	tar->data_size = pax->size;
 	tar->entry.mtime = pax->mtime;
-	if ((!pax->has_uid && !field_size(header->uid, sizeof header->uid, &uid)) ||
-	    (!pax->has_gid && !field_size(header->gid, sizeof header->gid, &gid)) ||
+	if ((!pax->has_uid && !tar_field_size(header->uid, sizeof header->uid, &uid)) ||
+	    (!pax->has_gid && !tar_field_size(header->gid, sizeof header->gid, &gid)) ||
 	    uid > UINT32_MAX || gid > UINT32_MAX)
 		return broken(tar, err, "an owner that is none");
-	if (!pax->has_size && !field_size(header->size, sizeof header->size, &tar->data_size))
+	if (!pax->has_size && !tar_field_size(header->size, sizeof header->size, &tar->data_size))
 		return broken(tar, err, "a size that is no number");
-	if (!pax->has_mtime && !field_number(header->mtime, sizeof header->mtime, &tar->entry.mtime))
+	if (!pax->has_mtime && !tar_field_number(header->mtime, sizeof header->mtime, &tar->entry.mtime))
 		return broken(tar, err, "a time that is no number");
 	tar->entry.uid = (uint32_t)uid;
 	tar->entry.gid = (uint32_t)gid;
@@ -334,7 +252,7 @@ static int old_pairs(struct layer_tar *tar, const char *pairs, unsigned count, s
 		uint64_t at, len;
 		if (*pairs == '\0')
 			return 0;
-		if (!field_size(pairs, 12, &at) || !field_size(pairs + 12, 12, &len))
+		if (!tar_field_size(pairs, 12, &at) || !tar_field_size(pairs + 12, 12, &len))
 			return broken(tar, err, "a sparse map that is none");
 		int rc = add_segment(tar, at, len, err);
 		if (rc < 0)
@@ -389,15 +307,15 @@ static int sparse_new_block(struct layer_tar *tar, struct err *err)
 /* -- headers ------------------------------------------------------------ */
 
 /* Is it a sparse file, and where is its map? */
-static int start_data(struct layer_tar *tar, const struct header *header, struct err *err)
+static int start_data(struct layer_tar *tar, const struct tar_header *header, struct err *err)
 {
 	struct layer_pax *pax = &tar->pax;
 	tar->segments.len = 0;
 	if (!S_ISREG(tar->entry.mode) || tar->entry.hard_link)
 		return deliver(tar, false, err);
-	if (header->type == 'S' && is_gnu(header)) {
+	if (header->type == 'S' && tar_header_is_gnu(header)) {
 		const char *bytes = (const char *)header;
-		if (!field_size(bytes + 483, 12, &tar->entry.size))
+		if (!tar_field_size(bytes + 483, 12, &tar->entry.size))
 			return broken(tar, err, "a size that is no number");
 		int rc = old_pairs(tar, bytes + 386, SPARSE_IN_HEADER, err);
 		if (rc < 0 || !bytes[482])
@@ -422,7 +340,7 @@ static int start_data(struct layer_tar *tar, const struct header *header, struct
 				    : deliver(tar, true, err);
 }
 
-static int start_member(struct layer_tar *tar, const struct header *header, struct err *err)
+static int start_member(struct layer_tar *tar, const struct tar_header *header, struct err *err)
 {
 	tar->entry = (struct layer_entry){.path = tar->path};
 	int rc = layer_pax_parse(tar->records.data, tar->records.len, &tar->pax, err);
@@ -439,10 +357,10 @@ static int start_member(struct layer_tar *tar, const struct header *header, stru
 }
 
 /* A header that describes the next one, or nobody. */
-static int start_payload(struct layer_tar *tar, const struct header *header, enum state state,
+static int start_payload(struct layer_tar *tar, const struct tar_header *header, enum state state,
 			 struct err *err)
 {
-	if (!field_size(header->size, sizeof header->size, &tar->left))
+	if (!tar_field_size(header->size, sizeof header->size, &tar->left))
 		return broken(tar, err, "a size that is no number");
 	if (tar->left > (state == STATE_SKIP ? LAYER_FILE_MAX : (uint64_t)LAYER_RECORDS_MAX))
 		return err_set(err, E2BIG, "tar: an extended header of %llu bytes, at most %d are taken",
@@ -461,12 +379,12 @@ static int start_payload(struct layer_tar *tar, const struct header *header, enu
 
 static int header_block(struct layer_tar *tar, struct err *err)
 {
-	const struct header *header = (const struct header *)tar->block;
-	if (header->name[0] == '\0' && all_zero(tar->block, BLOCK)) {
+	const struct tar_header *header = (const struct tar_header *)tar->block;
+	if (header->name[0] == '\0' && tar_header_is_zero(header)) {
 		tar->state = STATE_END;
 		return 0;
 	}
-	if (!sum_holds(header))
+	if (!tar_header_holds(header))
 		return tar->any ? broken(tar, err, "a header whose checksum does not hold")
 				: err_set(err, EBADMSG, "not a tar: its first block is no header");
 	tar->any = true;
