@@ -79,6 +79,7 @@ static void ask_libfabric(struct buf *out)
 		*(void **)&get_info = dlsym(library, "fi_getinfo");
 	if (get_info == NULL || get_info(VERSION_1_5, NULL, NULL, 0, NULL, &info) != 0)
 		return;
+	/* Nothing is given back: the process ends. */
 	for (const struct probe_info *at = info; at != NULL; at = at->next)
 		if (at->fabric != NULL && at->fabric->provider != NULL)
 			add_line(out, at->fabric->provider,
