@@ -184,7 +184,7 @@ int daemon_spawn_ranks(struct daemon *daemon, struct err *err);
 void daemon_free_ranks(struct daemon *daemon);
 
 /* daemon_fabric.c: over what the ranks talk, for --timing */
-/* The first local rank has been through a fence: its MPI is up. */
+/* The local ranks have been through a fence: their MPI is up. */
 void daemon_look_at_transport(struct daemon *daemon);
 /* It has said its first word, and may have no fence that we see. */
 void daemon_look_later(struct daemon *daemon);

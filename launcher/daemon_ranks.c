@@ -67,13 +67,13 @@ static void on_rank_event(void *context, uint32_t number, enum pmi_event event)
 		daemon_look_later(daemon);
 	if (event == PMI_EVENT_FINALIZED)
 		rank->has_finalized = true;
-	if (event == PMI_EVENT_FENCED && rank == daemon->ranks)
-		daemon_look_at_transport(daemon);
 	if (event != PMI_EVENT_FENCED || rank->has_fenced)
 		return;
 	rank->has_fenced = true;
-	if (++daemon->fenced == daemon->local_ranks)
-		daemon->timing.ns[TIMING_WIRE_UP] = clock_now_ns() - daemon->go_ns;
+	if (++daemon->fenced < daemon->local_ranks)
+		return;
+	daemon->timing.ns[TIMING_WIRE_UP] = clock_now_ns() - daemon->go_ns;
+	daemon_look_at_transport(daemon);
 }
 
 static void on_pmi_failed(void *context, const struct err *why)
