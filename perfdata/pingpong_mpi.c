@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SMALL = 8, PAGE = 4096, LARGE = 1 << 20, WINDOW = 16, BATCHES = 15 };
+enum { SMALL = 8, PAGE = 4096, LARGE = 1 << 20, WINDOW = 16, BATCHES = 15, BATCHES_LEAST = 5 };
 
 static int rank;
 static char *out, *in;
@@ -94,23 +94,24 @@ static double batch(const struct measure *measure, int count)
 	return (MPI_Wtime() - began) / count;
 }
 
-/* Seconds of one operation. */
+/* Seconds of one operation.  Rank 0's clock says how many there shall be. */
 static double run(const struct measure *measure, double seconds)
 {
-	double samples[BATCHES];
-	int count = 1;
-	batch(measure, 3);
-	/* Until a batch is long enough to say how many there shall be; rank 0's clock counts. */
-	for (double each = 0; each * count < seconds / 50 && count < 1 << 20;) {
-		count *= 2;
+	double samples[BATCHES], each = 0;
+	int count = 1, batches = BATCHES;
+	batch(measure, 2);
+	for (;; count *= 2) {
 		each = batch(measure, count);
 		MPI_Bcast(&each, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
+		if (each * count > seconds / BATCHES || count >= 1 << 20)
+			break;
 	}
-	count = count * 3;
-	for (int i = 0; i < BATCHES; i++)
+	if (each * BATCHES > seconds)  /* long ones: fewer */
+		batches = each * BATCHES_LEAST > seconds ? BATCHES_LEAST : (int)(seconds / each);
+	for (int i = 0; i < batches; i++)
 		samples[i] = batch(measure, count);
-	qsort(samples, BATCHES, sizeof *samples, compare);
-	return samples[BATCHES / 2];
+	qsort(samples, (size_t)batches, sizeof *samples, compare);
+	return samples[batches / 2];
 }
 
 /* Some MPIs have no one-sided communication over some transports: then there are no such measures. */
