@@ -124,7 +124,7 @@ const struct opt options_table[] = {
 	{0, OPT_HEADING, NULL, NULL, "Words"},
 	{OPTION_DRY_RUN, OPT_FLAG, "--dry-run", NULL, "Print the plan, change nothing."},
 	{OPTION_TIMING, OPT_OPTIONAL, "--timing", "json",
-	 "Print how long each phase of the launch took, on stderr."},
+	 "Print how long each phase of the launch took, and over what the ranks talk, on stderr."},
 	{OPTION_QUIET, OPT_FLAG, "-q --quiet", NULL, "Errors only."},
 	{OPTION_VERBOSE, OPT_FLAG, "--verbose", NULL, "Say what is being done; twice: how."},
 	{OPTION_HELP, OPT_FLAG, "-h --help", NULL, "Print this and end."},
