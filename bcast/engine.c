@@ -437,10 +437,20 @@ static void take_known(struct engine *engine)
 			engine_settle(engine, i, CHUNK_HERE);
 }
 
+/* To each child. */
+static int sends_ahead(const struct engine_job *job)
+{
+	int children = 0, sends = SENDS_BYTES / (int)job->layout->chunk_size;
+	for (int i = 0; i < job->schedule->stream_count; i++)
+		children += job->schedule->streams[i].child_count;
+	int least = children > 1 ? 1 : SENDS_LEAST;
+	return sends < least ? least : sends < SENDS_MOST ? sends : SENDS_MOST;
+}
+
 static int open_engine(struct engine *engine, struct err *err)
 {
-	int rc, sends = SENDS_BYTES / (int)engine->job->layout->chunk_size;
-	engine->sends_ahead = sends < SENDS_LEAST ? SENDS_LEAST : sends < SENDS_MOST ? sends : SENDS_MOST;
+	int rc;
+	engine->sends_ahead = sends_ahead(engine->job);
 	engine->barrier = MPI_REQUEST_NULL;
 	engine->probe_flow = -1;
 	engine->started_ns = engine->watched_ns = engine->told_ns = clock_now_ns();

@@ -13,8 +13,8 @@
 
 enum {
 	RECEIVES_AHEAD = 8,    /* posted, a stream */
-	/* Under way to a child: two of any size, so that one is ready when the other is through; of small ones as
-	 * many as make up for a loop that is late.  More would only be sent in slices of each. */
+	/* Under way: two of any size, to one child or to two, so that one is ready when the other is through; of small
+	 * ones as many to each child as make up for a loop that is late.  More would only be sent in slices of each. */
 	SENDS_LEAST = 2,
 	SENDS_MOST = RECEIVES_AHEAD,
 	SENDS_BYTES = 512 << 10,
