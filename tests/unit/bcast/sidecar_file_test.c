@@ -19,6 +19,7 @@
 #include "bcast/sidecar_file.h"
 #include "common/cleanup.h"
 #include "common/remove_tree.h"
+#include "tests/unit/common/make_sif.h"
 
 enum { CHUNK = 4096, SIZE = 3 * CHUNK + 17 };
 
@@ -142,6 +143,31 @@ static void test_the_cache_takes_its_place(void **state)
 	assert_int_equal(loaded.size, SIZE);
 }
 
+/* Of a SIF file the partition is the image: the same hashes as of a file with those bytes. */
+static void test_a_part_of_a_file(void **state)
+{
+	(void)state;
+	enum { AT = 8000 };
+	AUTO_SIDECAR struct sidecar of_file = {0}, of_part = {0}, loaded = {0};
+	unsigned char head[SIF_HEAD];
+	struct err err = ERR_NONE;
+	AUTO_FD int fd = open_image();
+	assert_int_equal(sidecar_index(fd, CHUNK, &of_file, &err), 0);
+	sif_make(head, AT, SIZE);
+	assert_int_equal(pwrite(fd, head, sizeof head, 0), sizeof head);
+	assert_int_equal(pwrite(fd, bytes, SIZE, AT), SIZE);
+	assert_int_equal(ftruncate(fd, AT + SIZE + 100), 0);
+	if (sidecar_index(fd, CHUNK, &of_part, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(of_part.size, SIZE);
+	assert_int_equal(of_part.chunk_count, of_file.chunk_count);
+	assert_memory_equal(of_part.hashes, of_file.hashes, of_file.chunk_count * SIDECAR_HASH_SIZE);
+	assert_memory_equal(of_part.digest, of_file.digest, SIDECAR_HASH_SIZE);
+	assert_int_equal(sidecar_store(image, &of_part, &err), 0);
+	assert_int_equal(sidecar_load(image, fd, &loaded, &err), 0);
+	assert_int_equal(loaded.size, SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +176,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_changed_image_has_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_damage_and_foreign_writers_are_ignored, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_part_of_a_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_cache_takes_its_place, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,15 +14,9 @@
 #include <unistd.h>
 
 #include "bcast/source.h"
+#include "tests/unit/common/make_sif.h"
 
 enum { SIZE = 10000 };
-
-/* Little-endian, as a SIF file has its numbers. */
-static void put(char *at, unsigned value)
-{
-	for (size_t i = 0; i < 4; i++)
-		at[i] = (char)(value >> 8 * i);
-}
 
 struct fixture {
 	char dir[64], file[96], pipe[96];
@@ -106,21 +100,14 @@ static void test_part(void **state)
 	struct fixture *fixture = *state;
 	struct source source;
 	struct err err = ERR_NONE;
-	char head[1000] = {0}, got[2000];
-	enum { AT = 5000, LEN = 2000, DESCRIPTOR = 128 };
+	enum { AT = 5000, LEN = 2000 };
+	unsigned char head[SIF_HEAD];
+	char got[LEN];
 	assert_int_equal(source_open(fixture->file, &source, &err), 0);
 	assert_int_equal(source_find_image(&source, &err), 0);  /* no SIF file */
 	assert_int_equal(source.size, SIZE);
 	source_close(&source);
-	memcpy(head + 32, "SIF_MAGIC", 9);
-	put(head + 88, 1);
-	put(head + 96, DESCRIPTOR);
-	put(head + DESCRIPTOR, 0x4004);
-	head[DESCRIPTOR + 4] = 1;
-	put(head + DESCRIPTOR + 17, AT);
-	put(head + DESCRIPTOR + 25, LEN);
-	put(head + DESCRIPTOR + 201, 1);
-	put(head + DESCRIPTOR + 205, 2);
+	sif_make(head, AT, LEN);
 	int fd = open(fixture->file, O_WRONLY | O_CLOEXEC);
 	assert_int_equal(write(fd, head, sizeof head), sizeof head);
 	assert_int_equal(source_open(fixture->file, &source, &err), 0);

@@ -9,28 +9,23 @@
 #include <unistd.h>
 
 #include "common/squash_file.h"
+#include "tests/unit/common/make_sif.h"
 
-enum { HEADER = 128, TABLE = 4096, DESCRIPTOR = 585, PARTITION = 8192, SUPER = 96, USED = 200 };
-
-static void put(unsigned char *at, uint64_t value, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		at[i] = (unsigned char)(value >> 8 * i);
-}
+enum { PARTITION = 8192, SUPER = 96, USED = 200 };
 
 /* A superblock of 200 bytes in all, whose tables are where they may be. */
 static void super(unsigned char *at)
 {
 	memcpy(at, "hsqs", 4);
-	put(at + 4, 3, 4);
-	put(at + 12, 4096, 4);
-	put(at + 20, 6, 2);
-	put(at + 22, 12, 2);
-	put(at + 26, 1, 2);
-	put(at + 28, 4, 2);
-	put(at + 40, USED, 8);
+	sif_put(at + 4, 3, 4);
+	sif_put(at + 12, 4096, 4);
+	sif_put(at + 20, 6, 2);
+	sif_put(at + 22, 12, 2);
+	sif_put(at + 26, 1, 2);
+	sif_put(at + 28, 4, 2);
+	sif_put(at + 40, USED, 8);
 	for (int i = 0; i < 6; i++)
-		put(at + 48 + 8 * i, SUPER + 4 * i, 8);
+		sif_put(at + 48 + 8 * i, SUPER + 4 * i, 8);
 }
 
 static int file_of(const void *bytes, size_t len)
@@ -38,22 +33,6 @@ static int file_of(const void *bytes, size_t len)
 	int fd = memfd_create("image", MFD_CLOEXEC);
 	assert_int_equal(write(fd, bytes, len), len);
 	return fd;
-}
-
-static void make_sif(unsigned char *bytes)
-{
-	memcpy(bytes, "#!/usr/bin/env run-singularity\n", 31);
-	memcpy(bytes + 32, "SIF_MAGIC", 10);
-	put(bytes + 88, 1, 8);
-	put(bytes + 96, TABLE, 8);
-	unsigned char *descriptor = bytes + TABLE;
-	put(descriptor, 0x4004, 4);
-	descriptor[4] = 1;
-	put(descriptor + 17, PARTITION, 8);
-	put(descriptor + 25, USED, 8);
-	put(descriptor + 201, 1, 4);
-	put(descriptor + 205, 2, 4);
-	super(bytes + PARTITION);
 }
 
 static void whole(void **state)
@@ -85,7 +64,8 @@ static void partition(void **state)
 	struct squash_part part;
 	struct squash_super found;
 	struct err err = ERR_NONE;
-	make_sif(bytes);
+	sif_make(bytes, PARTITION, USED);
+	super(bytes + PARTITION);
 	int fd = file_of(bytes, sizeof bytes);
 	assert_int_equal(squash_file_part(fd, &part, &err), 0);
 	assert_int_equal(part.at, PARTITION);
@@ -94,8 +74,8 @@ static void partition(void **state)
 	assert_int_equal(found.bytes_used, USED);
 	/* Cut in the partition, in the table, in the header. */
 	static const struct { size_t len; int number; } cuts[] = {
-		{PARTITION + USED - 1, -EBADMSG}, {TABLE + DESCRIPTOR - 1, -EBADMSG}, {SUPER, -EMEDIUMTYPE},
-		{HEADER, -EBADMSG},
+		{PARTITION + USED - 1, -EBADMSG}, {SIF_HEAD - 1, -EBADMSG}, {SUPER, -EMEDIUMTYPE},
+		{SIF_TABLE, -EBADMSG},
 	};
 	for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
 		assert_int_equal(ftruncate(fd, (off_t)cuts[i].len), 0);
@@ -103,14 +83,14 @@ static void partition(void **state)
 		assert_int_equal(pwrite(fd, bytes, sizeof bytes, 0), sizeof bytes);
 	}
 	/* What is in the partition is smaller than it says, or no squashfs; a partition inside of the header. */
-	put(bytes + TABLE + 25, USED - 1, 8);
+	sif_put(bytes + SIF_PART_SIZE, USED - 1, 8);
 	assert_int_equal(pwrite(fd, bytes, sizeof bytes, 0), sizeof bytes);
 	assert_int_equal(squash_file_look(fd, &part, &found, &err), -ENODATA);
-	put(bytes + TABLE + 25, 3, 8);
+	sif_put(bytes + SIF_PART_SIZE, 3, 8);
 	assert_int_equal(pwrite(fd, bytes, sizeof bytes, 0), sizeof bytes);
 	assert_int_equal(squash_file_look(fd, &part, &found, &err), -EMEDIUMTYPE);
-	put(bytes + TABLE + 25, USED, 8);
-	put(bytes + TABLE + 17, 0, 8);
+	sif_put(bytes + SIF_PART_SIZE, USED, 8);
+	sif_put(bytes + SIF_PART_AT, 0, 8);
 	assert_int_equal(pwrite(fd, bytes, sizeof bytes, 0), sizeof bytes);
 	assert_int_equal(squash_file_look(fd, &part, &found, &err), -EBADMSG);
 	close(fd);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "image/image_file.h"
+#include "squash/squash.h"
+#include "tests/unit/common/make_sif.h"
 
 #define SEED TEST_SOURCE_DIR "/fuzz/squash/squash_fuzz/zstd"
 
@@ -112,10 +114,49 @@ static void changed(void **state)
 	assert_non_null(strstr(err.text, "to 100 bytes"));
 }
 
+/* A SIF file: its partition counts, and is read as the squashfs by itself is. */
+static void a_part(void **state)
+{
+	(void)state;
+	enum { AT = 4096 + 3 };
+	static char bytes[100000];
+	unsigned char head[SIF_HEAD];
+	struct err err = ERR_NONE;
+	AUTO_IMAGE_FILE struct image_file file;
+	struct squash *whole, *part;
+	struct squash_node one, two;
+	FILE *seed = fopen(SEED, "r"), *out = fopen(path_in_dir("sif"), "w");
+	size_t len = fread(bytes, 1, sizeof bytes, seed);
+	sif_make(head, AT, len);
+	assert_int_equal(fwrite(head, 1, sizeof head, out), sizeof head);
+	assert_int_equal(fseek(out, AT, SEEK_SET), 0);
+	assert_int_equal(fwrite(bytes, 1, len, out), len);
+	fputs("behind", out);
+	fclose(out);
+	if (image_file_open(path_in_dir("sif"), &file, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(file.at, AT);
+	assert_int_equal(file.size, len);
+	assert_int_equal(file.file_size, AT + len + 6);
+	assert_int_equal(image_file_unchanged(&file, "sif", &err), 0);
+	assert_int_equal(squash_open(fileno(seed), &whole, &err), 0);
+	assert_int_equal(squash_open(file.fd, &part, &err), 0);
+	assert_int_equal(squash_lookup(whole, "/", false, &one, &err), 0);
+	assert_int_equal(squash_lookup(part, "/", false, &two, &err), 0);
+	assert_int_equal(one.inode, two.inode);
+	assert_int_equal(one.mode, two.mode);
+	squash_free(&whole);
+	squash_free(&part);
+	fclose(seed);
+	assert_int_equal(truncate(path_in_dir("sif"), AT + (off_t)len - 1), 0);
+	refused(path_in_dir("sif"), -EBADMSG, "cut off");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_one), cmocka_unit_test(not_images), cmocka_unit_test(changed),
+		cmocka_unit_test(a_part),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

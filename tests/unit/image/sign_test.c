@@ -17,6 +17,7 @@
 #include "image/build.h"
 #include "image/config.h"
 #include "image/sign.h"
+#include "tests/unit/common/make_sif.h"
 #include "sign_vectors.h"
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -272,6 +273,47 @@ static void other_files(void **state)
 	close(fd);
 }
 
+/* A SIF file's partition, an image of ours: all of it is signed, since nobody looks at its tail. */
+static void parts(void **state)
+{
+	(void)state;
+	enum { AT = 8192 };
+	static char bytes[100000];
+	unsigned char head[SIF_HEAD];
+	struct err err = ERR_NONE;
+	struct build_input input = {.reference = "r"};
+	struct build_result result;
+	struct image_file file;
+	struct keys keys = make_keys("ecdsa");
+	int image = memfd_create("image", MFD_CLOEXEC), fd = memfd_create("sif", MFD_CLOEXEC);
+	assert_int_equal(build_image(&input, image, &result, &err), 0);
+	ssize_t len = pread(image, bytes, sizeof bytes, 0);
+	assert_true(len == (ssize_t)result.size);
+	sif_make(head, AT, result.size);
+	assert_int_equal(pwrite(fd, head, sizeof head, 0), sizeof head);
+	assert_int_equal(pwrite(fd, bytes, (size_t)len, AT), len);
+	assert_int_equal(pwrite(fd, "behind", 6, AT + len), 6);
+	open_image(fd, &file);
+	char *text = sign(&keys, bytes, (size_t)len);
+	assert_int_equal(sign_check_file(keys.public_key, &file, text, strlen(text), &err), 0);
+	const uint64_t places[] = {AT, AT + 200, AT + result.size - 1};
+	for (size_t i = 0; i < 3; i++) {
+		change_byte(fd, places[i]);
+		assert_int_equal(sign_check_file(keys.public_key, &file, text, strlen(text), &err), -EKEYREJECTED);
+		change_byte(fd, places[i]);
+	}
+	free(text);
+	assert_int_equal(sign_file_new(keys.private_key, &file, &text, &err), 0);
+	assert_int_equal(sign_check_file(keys.public_key, &file, text, strlen(text), &err), 0);
+	free(text);
+	text = sign(&keys, bytes + len - TAIL_SIZE, TAIL_SIZE);
+	assert_int_equal(sign_check_file(keys.public_key, &file, text, strlen(text), &err), -EKEYREJECTED);
+	free(text);
+	free_keys(&keys);
+	close(image);
+	close(fd);
+}
+
 static void bad_keys(void **state)
 {
 	(void)state;
@@ -299,7 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(payloads), cmocka_unit_test(bundles), cmocka_unit_test(others),
-		cmocka_unit_test(our_files), cmocka_unit_test(other_files), cmocka_unit_test(bad_keys),
+		cmocka_unit_test(our_files), cmocka_unit_test(other_files), cmocka_unit_test(parts), cmocka_unit_test(bad_keys),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
