@@ -235,6 +235,9 @@ static int optimize(const char *file, const struct uses *uses, const char *out,
 	int rc = image_file_open(file, &image, err);
 	if (rc < 0)
 		return rc;
+	if (image.at > 0 && out == file)
+		return err_set(err, EINVAL, "image %s: it is a SIF file, which holds more than its squashfs, all that is "
+			       "written; name another file with -o", file);
 	if (fstat(image.fd, &status) < 0)
 		return err_errno(err, errno, "image %s", file);
 	if ((rc = destination_open(out, destination_base(file), &destination, err)) < 0)
