@@ -164,6 +164,11 @@ test_sif_in_place() {
   run cmpirun --verify --image "$dir/image" true; want_status 121; want_err_like 'no hash tree'
   run user "$BIN/cmpi" image info "$dir/image"; want_out_like "size  *$(stat -c %s "$debian") bytes"
   [[ -z $(find "$USER_HOME/.cache" -newer "$dir" -name '*.sqsh' 2>/dev/null) ]] || complain 'a copy in the store'
+  run cmpirun --profile-record "$USER_HOME/sif.profile" --image "$dir/image" cat /etc/debian_version; want_status 0
+  run "$BIN/cmpi" image optimize "$dir/image" --profile "$USER_HOME/sif.profile"; want_status 121; want_err_like 'SIF file.*-o'
+  run "$BIN/cmpi" image optimize "$dir/image" --profile "$USER_HOME/sif.profile" -o "$dir/faster.sqsh"; want_status 0
+  chmod 644 "$dir/faster.sqsh"; rm -f "$USER_HOME/sif.profile"
+  run cmpirun --image "$dir/faster.sqsh" cat /etc/debian_version; want_status 0; want_out_like '^12'
   truncate -s -5000 "$dir/image"
   run cmpirun --image "$dir/image" true; want_status 121; want_err_like "$dir/image: .*cut off"
 }
