@@ -114,29 +114,23 @@ int session_poll(struct session *session, struct err *err)
 	return rc;
 }
 
-/* Sleeping at once would cost a fast network more than the core is worth; a rank that has waited for
- * longer than any chunk of a fast network takes waits for a slow one, and others may need the core. */
 void session_idle(struct session *session)
 {
-	enum { YIELDS_NS = 500000, NAP_NS = 50000 };
-	uint64_t nap_ns = session->sleep_ns;
-	if (nap_ns == 0) {
-		uint64_t now = clock_now_ns();
-		if (session->idle_since_ns == 0)
-			session->idle_since_ns = now;
-		nap_ns = now - session->idle_since_ns < YIELDS_NS ? 0 : NAP_NS;
-	}
-	if (nap_ns == 0) {
+	uint64_t pause_ns = idle_pause(&session->idle, clock_now_ns());
+	if (session->sleep_ns > 0)
+		pause_ns = session->sleep_ns;
+	const struct timespec pause = {.tv_sec = (time_t)(pause_ns / NS_PER_S),
+				       .tv_nsec = (long)(pause_ns % NS_PER_S)};
+	if (pause_ns == 0)
 		sched_yield();
-		return;
-	}
-	struct timespec pause = {.tv_nsec = (long)nap_ns};
-	nanosleep(&pause, NULL);
+	else
+		nanosleep(&pause, NULL);
+	idle_woke(&session->idle, clock_now_ns());
 }
 
 void session_active(struct session *session)
 {
-	session->idle_since_ns = 0;
+	idle_end(&session->idle);
 }
 
 int session_wait(struct session *session, MPI_Request *request, struct err *err)

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "bcast/bcast_msg.h"
+#include "bcast/idle.h"
 #include "common/err.h"
 
 struct session {
@@ -26,11 +27,11 @@ struct session {
 	int rank, size;
 	bool broken;
 	char node[MPI_MAX_PROCESSOR_NAME];
-	uint64_t sleep_ns;  /* between two polls; 0: only yield */
+	uint64_t sleep_ns;  /* between two polls; 0: as idle.h says */
 	int (*watch)(void *context, struct err *err);  /* -errno: stop waiting.  May be NULL */
 	void *watch_context;
 	uint64_t watched_ns;  /* clock of the last look */
-	uint64_t idle_since_ns;  /* 0: something has just happened */
+	struct idle idle;
 	uint32_t epoch;       /* engine.h: transfers so far */
 };
 
@@ -44,8 +45,7 @@ _Noreturn void session_abort(struct session *session, int exit_code);
 
 /* Looks at the watch if it is time to; its error, as broken. */
 int session_poll(struct session *session, struct err *err);
-/* What to do when a poll of MPI found nothing, and when it found something.  All idle waits are here:
- * yields at first, short sleeps when nothing has happened for some time. */
+/* What to do when a poll of MPI found nothing, and when it found something.  All idle waits are here. */
 void session_idle(struct session *session);
 void session_active(struct session *session);
 /* Waits for one request, which becomes MPI_REQUEST_NULL. */
