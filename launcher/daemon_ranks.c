@@ -439,6 +439,7 @@ static void on_exited(void *context, const struct init_exited *exited)
 	if (rank == NULL || rank->has_ended)
 		return;
 	rank->has_ended = true;
+	log_debug("rank %u has ended", exited->rank);
 	/* What it said on its PMI socket is read before: abort and finalize come with their words. */
 	pmi_server_rank_ended(daemon->pmi, exited->rank);
 	judge(daemon, exited->rank, exited->status);

@@ -23,9 +23,9 @@
 #include "common/clock.h"
 #include "common/exitcode.h"
 #include "common/log.h"
+#include "launcher/daemon_patience.h"
 
 #define TREE_DEADLINE_NS (30 * NS_PER_S)
-#define PATIENCE_NS NS_PER_S
 enum { PMI_ANSWER_MS = 1000 };
 
 /* -- sending ------------------------------------------------------------ */
@@ -271,16 +271,28 @@ static void on_patience(void *context)
 	daemon_learn(daemon, FACT_MOUNTABLE);
 }
 
-/* An image that is whole in a moment is waited for: ranks that poll for messages take the cores that the
- * rest of the broadcast needs, and both would be slower for it. */
 static void on_bcast_mountable(void *context, const struct bcast_mountable *mountable)
 {
 	struct daemon *daemon = context;
 	if (!may_start_early(daemon))
 		return;
 	daemon->timing.ns[TIMING_MOUNTABLE] = mountable->after_ns;
-	if (loop_add_timer(daemon->loop, PATIENCE_NS, on_patience, daemon, &daemon->patience_timer, NULL) < 0)
+	daemon->mountable_bytes = mountable->bytes;
+	daemon->mountable_ns = clock_now_ns();
+	if (loop_add_timer(daemon->loop, PATIENCE_MOST_NS, on_patience, daemon, &daemon->patience_timer, NULL) < 0)
 		on_patience(daemon);
+}
+
+static void on_bcast_progress(void *context, const struct bcast_progress *progress)
+{
+	struct daemon *daemon = context;
+	if (daemon->patience_timer == 0 || progress->bytes < daemon->mountable_bytes ||
+	    progress->bytes > progress->total ||
+	    !patience_is_lost(progress->bytes - daemon->mountable_bytes,
+			      clock_now_ns() - daemon->mountable_ns, progress->total - progress->bytes))
+		return;
+	loop_remove_timer(daemon->loop, &daemon->patience_timer);
+	daemon_learn(daemon, FACT_MOUNTABLE);
 }
 
 void daemon_end_arrival(struct daemon *daemon)
@@ -327,6 +339,7 @@ static void on_bcast_done(void *context, const struct bcast_done *done)
 				   err.text);
 	if (daemon->plan.keep_s > 0 && !done->kept)
 		start_holder(daemon);
+	log_debug("the image is whole");
 	uint64_t *ns = daemon->timing.ns;
 	ns[TIMING_EXCHANGE] = done->init_ns + done->exchange_ns;
 	if (daemon_is_root(daemon))
@@ -375,7 +388,7 @@ static void on_bcast_ended(void *context, int status)
 }
 
 static const struct bcast_client_events bcast_events = {
-	.session = on_session, .mountable = on_bcast_mountable, .done = on_bcast_done,
+	.session = on_session, .progress = on_bcast_progress, .mountable = on_bcast_mountable, .done = on_bcast_done,
 	.cancelled = on_bcast_cancelled, .failed = on_bcast_failed, .ended = on_bcast_ended};
 
 /* Whose wire-up is in our environment?  In this order: Open MPI's mpirun and Slurm's pmix plug-in set
