@@ -233,6 +233,23 @@ static bool is_exported(const struct options *options, const char *name)
 	return false;
 }
 
+/* What is to be loaded before all other libraries is a list, in which ours come first. */
+static int prepend_preload(struct plan *plan, const char *value, struct err *err)
+{
+	static const char name[] = "LD_PRELOAD=";
+	for (char **entry = plan->environment; *entry != NULL; entry++) {
+		char *joined;
+		if (strncmp(*entry, name, sizeof name - 1) != 0 || (*entry)[sizeof name - 1] == '\0')
+			continue;
+		if (asprintf(&joined, "%s%s:%s", name, value, *entry + sizeof name - 1) < 0)
+			return no_memory(err);
+		free(*entry);
+		*entry = joined;
+		return 1;
+	}
+	return 0;
+}
+
 /* The decision's variables, after the caller's and before what -x says. */
 static int add_swap_environment(const struct making *making, struct plan *plan, struct err *err)
 {
@@ -246,7 +263,10 @@ static int add_swap_environment(const struct making *making, struct plan *plan, 
 	plan->environment = bigger;
 	for (size_t i = 0; i < decision->set_count; i++) {
 		const struct abi_env *set = &decision->sets[i];
-		if (is_exported(making->options, set->name))
+		int rc = strcmp(set->name, "LD_PRELOAD") == 0 ? prepend_preload(plan, set->value, err) : 0;
+		if (rc < 0)
+			return rc;
+		if (rc > 0 || is_exported(making->options, set->name))
 			continue;
 		if (asprintf(&bigger[count], "%s=%s", set->name, set->value) < 0)
 			return no_memory(err);

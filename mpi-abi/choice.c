@@ -83,7 +83,6 @@ static int choice_make(struct deciding *deciding, const struct closure_library *
 		       struct choice *choice)
 {
 	const struct image_binary *image;
-	AUTO_ELF struct elf host = {0};
 	*choice = (struct choice){.soname = library->soname};
 	if (library->module || !(image = image_library_find(deciding, library->soname)))
 		return 0;
@@ -91,10 +90,9 @@ static int choice_make(struct deciding *deciding, const struct closure_library *
 	if (library->family || library->core || library->libc || image->elf.kind != ELF_DYNAMIC ||
 	    image->elf.machine != deciding->machine)
 		return 0;
-	unsigned parts = ELF_WITH_VERSIONS | (image->has_symbols ? ELF_WITH_SYMBOLS : 0);
-	int rc = host_elf_read(deciding->host, library->path, parts, &host, deciding->err);
-	if (rc < 0)
-		return rc;
+	struct elf host = library->elf;
+	if (!image->has_symbols)  /* like with like */
+		host.symbol_count = 0;
 	choice->take_image = choice_image_is_newer(&image->elf, image->path, &host, library->path);
 	return 0;
 }

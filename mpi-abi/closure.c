@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "mpi-abi/host_private.h"
 
 enum { LIBRARIES_MAX = 4096 };
 
@@ -72,12 +73,29 @@ static bool is_core(const struct recipes *recipes, const char *soname)
 	return false;
 }
 
+/* All that anybody will ask of the file, in one look. */
+static int read_file(const struct host *host, const char *path, bool module, struct elf *elf,
+		     struct fingerprint *print)
+{
+	struct err ignored;
+	struct elf_bytes bytes;
+	int rc = host_file_map(host, path, &bytes, &ignored);
+	if (rc < 0)
+		return rc;
+	struct elf_source source = elf_source_bytes(&bytes);
+	rc = elf_read(&source, module ? ELF_WITH_VERSIONS : ELF_WITH_VERSIONS | ELF_WITH_SYMBOLS, elf, &ignored);
+	if (rc == 0)
+		fingerprint_make(&bytes, print);
+	host_file_unmap(&bytes);
+	return rc;
+}
+
 /* Appends the file `path`.  A file that cannot be read is left out: 0, and not there. */
 static int library_add(struct closure *closure, const struct host *host, const char *soname,
 		       const char *path, bool module, struct err *err)
 {
-	struct err ignored;
 	struct elf elf;
+	struct fingerprint print;
 	if (closure->library_count == LIBRARIES_MAX)
 		return err_set(err, E2BIG, "the host's MPI needs more than %d libraries", LIBRARIES_MAX);
 	if (closure->library_count == closure->library_size) {
@@ -88,13 +106,14 @@ static int library_add(struct closure *closure, const struct host *host, const c
 		closure->libraries = more;
 		closure->library_size = size;
 	}
-	if (host_elf_read(host, path, ELF_WITH_VERSIONS, &elf, &ignored) < 0)
+	if (read_file(host, path, module, &elf, &print) < 0)
 		return 0;
 	struct closure_library *library = &closure->libraries[closure->library_count++];
 	*library = (struct closure_library){
 		.soname = strdup(soname ? soname : elf.soname ? elf.soname : path),
 		.path = strdup(path),
 		.elf = elf,
+		.print = print,
 		.module = module,
 	};
 	if (!library->soname || !library->path)
@@ -233,11 +252,11 @@ static int follow_needed(struct closure *closure, const struct host *host, size_
 	return 0;
 }
 
-static int grow_until_done(struct closure *closure, const struct host *host, unsigned machine,
+static int grow_until_done(struct closure *closure, const struct host *host, size_t at, unsigned machine,
 			   struct err *err)
 {
 	int rc = 0;
-	for (size_t at = 0; rc == 0 && at < closure->library_count; at++) {
+	for (; rc == 0 && at < closure->library_count; at++) {
 		rc = follow_needed(closure, host, at, machine, err);
 		for (size_t i = 0; rc == 0 && i < closure->recipes->count; i++)
 			if (!closure->libraries[at].module &&
@@ -280,7 +299,7 @@ int closure_new(const struct host *host, const struct host_mpi *mpi, unsigned ma
 	if (rc == 0)
 		rc = add_companions(closure, host, mpi, machine, sonames, soname_count, err);
 	if (rc == 0)
-		rc = grow_until_done(closure, host, machine, err);
+		rc = grow_until_done(closure, host, 0, machine, err);
 	if (rc < 0) {
 		closure_free(&closure);
 		return rc;
@@ -311,6 +330,16 @@ int closure_add_libc(struct closure *closure, const struct host *host, unsigned 
 	for (size_t i = 0; rc == 0 && i < sizeof libc_trees / sizeof *libc_trees; i++)
 		rc = add_named_tree(closure, host, first, libc_trees[i], NULL, err);
 	return rc;
+}
+
+int closure_add_translator(struct closure *closure, const struct host *host, unsigned machine,
+			   const char *soname, const char *path, struct err *err)
+{
+	size_t at = closure->library_count;
+	int rc = closure_find(closure, soname) ? 0 : library_add(closure, host, soname, path, false, err);
+	if (rc == 0 && closure->library_count > at)
+		closure->libraries[at].translator = true;
+	return rc < 0 ? rc : grow_until_done(closure, host, at, machine, err);
 }
 
 void closure_free(struct closure **where)

@@ -13,16 +13,19 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "mpi-abi/fingerprint.h"
 #include "mpi-abi/host.h"
 #include "mpi-abi/recipes.h"
 
 struct closure_library {
 	char *soname, *path;  /* real path on the host */
-	struct elf elf;       /* with versions, without symbols */
+	struct elf elf;       /* with versions; with symbols unless it is a module */
+	struct fingerprint print;  /* its path is the one above */
 	bool family;          /* part of the MPI itself */
 	bool core;            /* loads modules of its own build: never the image's copy */
 	bool libc;            /* part of the C library */
 	bool optional;        /* opened by name, if it can be: may lack what it needs */
+	bool translator;      /* part of a translator: speaks the image's ABI */
 	bool module;          /* in a tree below: found there, not by its SONAME */
 };
 
@@ -55,6 +58,10 @@ void closure_free(struct closure **closure);
  * err when the host has no glibc. */
 int closure_add_libc(struct closure *closure, const struct host *host, unsigned machine,
 		     struct err *err);
+
+/* Adds a translator's library under this name, and what it needs. */
+int closure_add_translator(struct closure *closure, const struct host *host, unsigned machine,
+			   const char *soname, const char *path, struct err *err);
 
 const struct closure_library *closure_find(const struct closure *closure, const char *soname);
 

@@ -104,10 +104,12 @@ static int note_files(struct deciding *deciding)
 {
 	struct abi_decision *decision = deciding->decision;
 	int rc = 0;
-	for (size_t i = 0; rc == 0 && i < deciding->closure->library_count; i++)
-		if (is_bound(decision, deciding->closure->libraries[i].path))
-			rc = fingerprints_add(&decision->files_used, deciding->host,
-					      deciding->closure->libraries[i].path, deciding->err);
+	for (size_t i = 0; rc == 0 && i < deciding->closure->library_count; i++) {
+		const struct closure_library *library = &deciding->closure->libraries[i];
+		if (is_bound(decision, library->path))
+			rc = fingerprints_append(&decision->files_used, library->path, &library->print,
+						 deciding->err);
+	}
 	return rc;
 }
 
@@ -117,6 +119,8 @@ static int (*const steps[ABI_LEVEL_COUNT][10])(struct deciding *deciding) = {
 			   proof_make, note_files},
 	[ABI_LEVEL_FABRIC] = {gate_image, gate_fabric, choices_make, gate_versions, effects_make,
 			      proof_make, note_files},
+	[ABI_LEVEL_TRANSLATOR] = {gate_image, gate_translator, gate_pmi, gate_symbols, choices_make,
+				  gate_versions, effects_make, proof_make, note_files},
 	[ABI_LEVEL_OWN] = {gate_image},
 };
 
@@ -136,6 +140,8 @@ static int decide_level(const struct abi_request *request, enum abi_level level,
 		read_image_cache(&deciding);
 	for (size_t i = 0; rc == 0 && steps[level][i]; i++)
 		rc = steps[level][i](&deciding);
+	free(deciding.translator_prefix);
+	free(deciding.preload);
 	free(deciding.choices);
 	ldcache_free(&deciding.image_cache);
 	closure_free(&deciding.closure);
@@ -198,10 +204,34 @@ static int decide_best(const struct abi_request *request, struct abi_decision **
 	return 0;
 }
 
+/* The host's MPI: of the same ABI, else behind a translator.  When neither goes, the first has the word. */
+static int decide_host(const struct abi_request *request, struct abi_decision **out, struct err *err)
+{
+	struct abi_decision *direct = NULL, *translated = NULL;
+	int rc = decide_level(request, ABI_LEVEL_MPI, &direct, err);
+	if (rc == 0 && direct->verdict == ABI_REFUSE)
+		rc = decide_level(request, ABI_LEVEL_TRANSLATOR, &translated, err);
+	if (rc < 0) {
+		abi_decision_free(&direct);
+		return rc;
+	}
+	*out = direct;
+	if (translated && translated->verdict == ABI_SWAP) {
+		take_attempts(translated, direct);
+		*out = translated;
+	} else if (translated && translated->reason != direct->reason &&
+		   translated->reason != ABI_REASON_NO_TRANSLATOR) {
+		take_attempts(direct, translated);
+	} else {
+		abi_decision_free(&translated);
+	}
+	return 0;
+}
+
 int abi_decide(const struct abi_request *request, struct abi_decision **out, struct err *err)
 {
 	switch (request->wish) {
-	case ABI_WISH_MPI: return decide_level(request, ABI_LEVEL_MPI, out, err);
+	case ABI_WISH_MPI: return decide_host(request, out, err);
 	case ABI_WISH_FABRIC: return decide_level(request, ABI_LEVEL_FABRIC, out, err);
 	case ABI_WISH_BEST: break;
 	}
@@ -236,5 +266,6 @@ void abi_decision_free(struct abi_decision **where)
 	fingerprints_free(&decision->files_used);
 	free(decision->libc_for);
 	free(decision->pmi);
+	free(decision->translator);
 	free(decision);
 }

@@ -6,6 +6,7 @@
  *	ABI_LEVEL_MPI     the host's MPI of the same ABI (MPICH's, Open MPI's of one generation, or
  *	                  the standard ABI of MPI 5: libmpi_abi) in place of the image's
  *	ABI_LEVEL_FABRIC  the host's libfabric under the image's own MPI
+ *	ABI_LEVEL_TRANSLATOR  the host's MPI of another ABI, behind a translator that a site has installed
  *	ABI_LEVEL_OWN     the image's own, as it is
  *
  * A decision is a value: plain strings, nothing open, no reference to the image or
@@ -38,9 +39,10 @@ struct image_index;
 
 enum abi_verdict { ABI_SWAP, ABI_OWN, ABI_REFUSE };
 
-enum abi_level { ABI_LEVEL_MPI, ABI_LEVEL_FABRIC, ABI_LEVEL_OWN, ABI_LEVEL_COUNT };
+enum abi_level { ABI_LEVEL_MPI, ABI_LEVEL_FABRIC, ABI_LEVEL_TRANSLATOR, ABI_LEVEL_OWN, ABI_LEVEL_COUNT };
 
-/* What the user wants: that level or a refusal, or the best that goes. */
+/* What the user wants: the host's MPI (of the same ABI, else behind a translator) or its fabric, or a refusal;
+ * or the best that goes. */
 enum abi_wish { ABI_WISH_MPI, ABI_WISH_FABRIC, ABI_WISH_BEST };
 
 /* Why it is refused; ABI_REASON_NONE for a swap. The text says it in full. */
@@ -61,6 +63,7 @@ enum abi_reason {
 	ABI_REASON_MIXED,           /* the proof: parts of the image's MPI would be loaded as well */
 	ABI_REASON_NO_FABRIC,       /* no libfabric in the image, or none on the host */
 	ABI_REASON_HOST_LIBRARY,    /* a library that the host's MPI needs is not on the host */
+	ABI_REASON_NO_TRANSLATOR,   /* none from the image's MPI to one of the host's is installed */
 	ABI_REASON_PMI,             /* the host's MPI speaks no PMI that our daemon serves */
 };
 
@@ -102,11 +105,12 @@ struct abi_decision {
 	char *image_version;  /* "libmpich.so.12.2.2"; NULL when none */
 	char *image_library;  /* its path; NULL when none */
 	char *host_version, *host_path, *found_by;  /* NULL when none */
+	char *translator;     /* its name; NULL: none */
 	char *pmi;            /* "PMI-1 (FILE)": what the host's MPI speaks; NULL when not looked at */
 	char *libc_for;       /* "LIBRARY needs VERSION": why the host's glibc comes along; NULL: it does not */
 	struct abi_consumer *consumers;  /* ELF files of the image that link the MPI */
 	size_t consumer_count;
-	struct abi_attempt attempts[ABI_LEVEL_COUNT];  /* with ABI_WISH_BEST */
+	struct abi_attempt attempts[ABI_LEVEL_COUNT];  /* without ABI_WISH_FABRIC */
 	size_t attempt_count;
 	size_t proven;        /* programs and libraries whose loading was tried on paper */
 	struct abi_bind *binds;

@@ -34,7 +34,9 @@ struct deciding {
 	struct host_mpi mpi;
 	struct recipes recipes;
 	struct closure *closure;
-	enum mpi_family family;
+	const struct recipe *translator; /* with ABI_LEVEL_TRANSLATOR */
+	char *translator_prefix, *preload; /* paths of the container; preload: as LD_PRELOAD */
+	enum mpi_family family;            /* the image's */
 	int generation;
 	unsigned machine;
 	struct ldcache image_cache;     /* empty when the image has none */
@@ -62,6 +64,7 @@ const struct closure_library *deciding_counterpart(const struct deciding *decidi
 int gate_image(struct deciding *deciding);     /* sets family, generation, machine */
 int gate_host(struct deciding *deciding);      /* sets mpi, closure */
 int gate_fabric(struct deciding *deciding);    /* gate_fabric.c; the same for libfabric */
+int gate_translator(struct deciding *deciding); /* gate_translator.c; the same for a translator */
 int gate_pmi(struct deciding *deciding);       /* gate_pmi.c */
 int gate_symbols(struct deciding *deciding);
 int gate_versions(struct deciding *deciding);  /* after the choices */
@@ -76,6 +79,10 @@ const struct image_binary *image_library_find(const struct deciding *deciding, c
 /* 1 when the image's copy is at least as new as the host's, 0 when not. Pure. */
 int choice_image_is_newer(const struct elf *image, const char *image_path, const struct elf *host,
 			  const char *host_path);
+
+/* Environment of the translator; gate_translator.c. */
+int translator_environment(struct deciding *deciding,
+			   int (*set)(struct deciding *deciding, const char *name, const char *value));
 
 /* effects.c */
 int effects_make(struct deciding *deciding);

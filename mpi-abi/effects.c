@@ -339,7 +339,7 @@ static int apply_entry(struct deciding *deciding, const struct recipe *recipe,
 {
 	switch (entry->key) {
 	case RECIPE_DROP:
-		return deciding->level == ABI_LEVEL_MPI ? drop_variable(deciding, entry->value) : 0;
+		return deciding->level != ABI_LEVEL_FABRIC ? drop_variable(deciding, entry->value) : 0;
 	case RECIPE_DROP_FABRIC: return drop_variable(deciding, entry->value);
 	case RECIPE_COMPONENT_PATH: return set_component_path(deciding, entry->value);
 	case RECIPE_DEVICE:
@@ -357,6 +357,11 @@ static int apply_recipes(struct deciding *deciding)
 			rc = apply_entry(deciding, recipe, &recipe->entries[k]);
 	}
 	return rc;
+}
+
+static int set_variable(struct deciding *deciding, const char *name, const char *value)
+{
+	return env_add(deciding, name, value, strlen(value));
 }
 
 static int write_cache(struct deciding *deciding, const struct ldcache *cache)
@@ -381,7 +386,11 @@ static int write_cache(struct deciding *deciding, const struct ldcache *cache)
 int effects_make(struct deciding *deciding)
 {
 	struct ldcache *cache = &deciding->image_cache;
-	int rc = bind_trees(deciding);
+	int rc = 0;
+	if (deciding->translator)
+		rc = bind_add(deciding, deciding->translator_prefix, deciding->translator_prefix, true);
+	if (rc == 0)
+		rc = bind_trees(deciding);
 	if (rc == 0)
 		rc = bind_libraries(deciding, cache);
 	if (rc == 0)
@@ -394,6 +403,8 @@ int effects_make(struct deciding *deciding)
 		rc = hide_modules(deciding);
 	if (rc == 0)
 		rc = apply_recipes(deciding);
+	if (rc == 0 && deciding->translator)
+		rc = translator_environment(deciding, set_variable);
 	if (rc == 0)
 		rc = write_cache(deciding, cache);
 	return rc;

@@ -25,12 +25,14 @@ static const char *const reason_names[] = {
 	[ABI_REASON_MIXED] = "mixed",
 	[ABI_REASON_NO_FABRIC] = "no-fabric",
 	[ABI_REASON_HOST_LIBRARY] = "host-library",
+	[ABI_REASON_NO_TRANSLATOR] = "no-translator",
 	[ABI_REASON_PMI] = "pmi",
 };
 
 static const char *const level_names[] = {
 	[ABI_LEVEL_MPI] = "host's MPI",
 	[ABI_LEVEL_FABRIC] = "host's fabric",
+	[ABI_LEVEL_TRANSLATOR] = "translator",
 	[ABI_LEVEL_OWN] = "image's own",
 };
 
@@ -84,9 +86,10 @@ static void print_effects(const struct abi_decision *decision, struct buf *out)
 static void print_swap(const struct abi_decision *decision, struct buf *out)
 {
 	bool fabric = decision->level == ABI_LEVEL_FABRIC;
-	buf_printf(out, "%s %s%s → the host's %s (%zu program%s and librar%s, %zu binds, %zu proven)\n",
+	buf_printf(out, "%s %s%s → the host's %s%s%s (%zu program%s and librar%s, %zu binds, %zu proven)\n",
 		   decision->family, decision->image_version ? decision->image_version : "(none)",
-		   fabric ? ", its libfabric" : "", decision->host_path, decision->consumer_count,
+		   fabric ? ", its libfabric" : "", decision->host_path, decision->translator ? " by translator " : "",
+		   decision->translator ? decision->translator : "", decision->consumer_count,
 		   decision->consumer_count == 1 ? "" : "s", decision->consumer_count == 1 ? "y" : "ies",
 		   decision->bind_count, decision->proven);
 }
@@ -229,6 +232,7 @@ void abi_decision_print_json(const struct abi_decision *decision, struct buf *ou
 		{"why", decision->why},                     {"ways_out", decision->ways_out},
 		{"family", decision->family},               {"image_library", decision->image_library},
 		{"host_library", decision->host_path},      {"found_by", decision->found_by},
+		{"translator", decision->translator},
 		{"pmi", decision->pmi},                     {"glibc", decision->libc_for},
 	};
 	buf_printf(out, "{\n  ");

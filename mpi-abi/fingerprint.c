@@ -20,22 +20,28 @@ static int no_memory(struct err *err)
 	return err_set(err, ENOMEM, "no memory for fingerprints of the host's files");
 }
 
-static int print_make(const struct host *host, const char *path, struct fingerprint *print, struct err *err)
+void fingerprint_make(const struct elf_bytes *bytes, struct fingerprint *print)
+{
+	struct elf_bytes copy = *bytes;
+	struct elf_source source = elf_source_bytes(&copy);
+	*print = (struct fingerprint){.size = bytes->len};
+	print->id_len = (uint8_t)elf_build_id(&source, print->id, sizeof print->id);
+	if (print->id_len > 0)
+		return;
+	XXH128_canonical_t hash;
+	XXH128_canonicalFromHash(&hash, XXH3_128bits(bytes->bytes, bytes->len));
+	print->is_hash = true;
+	print->id_len = sizeof hash.digest;
+	memcpy(print->id, hash.digest, sizeof hash.digest);
+}
+
+static int print_file(const struct host *host, const char *path, struct fingerprint *print, struct err *err)
 {
 	struct elf_bytes bytes;
 	int rc = host_file_map(host, path, &bytes, err);
 	if (rc < 0)
 		return rc;
-	struct elf_source source = elf_source_bytes(&bytes);
-	*print = (struct fingerprint){.size = bytes.len};
-	print->id_len = (uint8_t)elf_build_id(&source, print->id, sizeof print->id);
-	if (print->id_len == 0) {
-		XXH128_canonical_t hash;
-		XXH128_canonicalFromHash(&hash, XXH3_128bits(bytes.bytes, bytes.len));
-		print->is_hash = true;
-		print->id_len = sizeof hash.digest;
-		memcpy(print->id, hash.digest, sizeof hash.digest);
-	}
+	fingerprint_make(&bytes, print);
 	host_file_unmap(&bytes);
 	return 0;
 }
@@ -50,20 +56,25 @@ static int append(struct fingerprints *prints, const struct fingerprint *print)
 	return 0;
 }
 
+int fingerprints_append(struct fingerprints *prints, const char *path, const struct fingerprint *print,
+			struct err *err)
+{
+	struct fingerprint copy = *print;
+	if (prints->count == FINGERPRINTS_MAX)
+		return err_set(err, E2BIG, "more than %d files of the host", FINGERPRINTS_MAX);
+	copy.path = strdup(path);
+	if (copy.path && append(prints, &copy) == 0)
+		return 0;
+	free(copy.path);
+	return no_memory(err);
+}
+
 int fingerprints_add(struct fingerprints *prints, const struct host *host, const char *path,
 		     struct err *err)
 {
 	struct fingerprint print;
-	if (prints->count == FINGERPRINTS_MAX)
-		return err_set(err, E2BIG, "more than %d files of the host", FINGERPRINTS_MAX);
-	int rc = print_make(host, path, &print, err);
-	if (rc < 0)
-		return rc;
-	print.path = strdup(path);
-	if (print.path && append(prints, &print) == 0)
-		return 0;
-	free(print.path);
-	return no_memory(err);
+	int rc = print_file(host, path, &print, err);
+	return rc < 0 ? rc : fingerprints_append(prints, path, &print, err);
 }
 
 void fingerprints_free(struct fingerprints *prints)
@@ -108,7 +119,7 @@ int fingerprints_compare(const struct fingerprints *prints, struct err *err)
 	for (size_t i = 0; i < prints->count; i++) {
 		const struct fingerprint *wanted = &prints->items[i];
 		struct fingerprint found;
-		int rc = print_make(&here, wanted->path, &found, &one);
+		int rc = print_file(&here, wanted->path, &found, &one);
 		if (rc == 0 && is_same(wanted, &found))
 			continue;
 		if (rc == 0)

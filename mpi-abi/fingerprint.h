@@ -18,6 +18,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
+struct elf_bytes;
 struct host;
 
 enum { FINGERPRINT_ID_MAX = 32, FINGERPRINTS_MAX = 65536 };
@@ -34,7 +35,12 @@ struct fingerprints {
 	size_t count;
 };
 
-/* Appends that of a host file. */
+/* That of a file with these bytes; its path is NULL. */
+void fingerprint_make(const struct elf_bytes *bytes, struct fingerprint *print);
+
+/* Appends one, with a copy of the path; the other of a file of the host. */
+int fingerprints_append(struct fingerprints *prints, const char *path, const struct fingerprint *print,
+			struct err *err);
 int fingerprints_add(struct fingerprints *prints, const struct host *host, const char *path,
 		     struct err *err);
 void fingerprints_free(struct fingerprints *prints);

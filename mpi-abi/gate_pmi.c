@@ -35,6 +35,8 @@ static unsigned dialects_served(const struct deciding *deciding)
 static bool is_of_interest(const struct closure_library *library)
 {
 	const char *slash = strrchr(library->path, '/');
+	if (library->translator)
+		return false;
 	return (library->family && !library->module) || strstr(slash ? slash + 1 : library->path, "pmi") ||
 	       strncmp(library->soname, "libpmi", 6) == 0;
 }

@@ -313,6 +313,12 @@ const struct closure_library *deciding_counterpart(const struct deciding *decidi
 	return NULL;
 }
 
+/* What takes the place of the image's MPI, for messages. */
+static const char *offer_name(const struct deciding *deciding)
+{
+	return deciding->translator ? deciding->translator->name : deciding->mpi.path;
+}
+
 /* Exports of the image's MPI, and those of the host's with their sizes. */
 static int collect_exports(struct deciding *deciding, struct names *image, struct names *host)
 {
@@ -326,16 +332,12 @@ static int collect_exports(struct deciding *deciding, struct names *image, struc
 	}
 	for (size_t i = 0; i < deciding->closure->library_count; i++) {
 		const struct closure_library *library = &deciding->closure->libraries[i];
-		AUTO_ELF struct elf elf = {0};
-		if (!library->family || library->module)
+		bool offers = deciding->translator ? library->translator : library->family;
+		if (!offers || library->module)
 			continue;
-		int rc = host_elf_read(deciding->host, library->path, ELF_WITH_SYMBOLS, &elf,
-				       deciding->err);
-		if (rc < 0)
-			return rc;
-		for (size_t k = 0; k < elf.symbol_count; k++)
-			if (elf.symbols[k].defined)
-				names_add(host, elf.symbols[k].name, elf.symbols[k].size);
+		for (size_t k = 0; k < library->elf.symbol_count; k++)
+			if (library->elf.symbols[k].defined)
+				names_add(host, library->elf.symbols[k].name, library->elf.symbols[k].size);
 	}
 	return image->failed || host->failed ? deciding_no_memory(deciding) : 0;
 }
@@ -366,13 +368,13 @@ static int check_symbol(struct deciding *deciding, const struct image_binary *bi
 				       RUN_CONTAINER_MPI "; or use a newer MPI on the host, or build the "
 				       "image with an older one",
 				       "%s in the image needs %s, which the host's %s does not have",
-				       binary->path, symbol->name, deciding->mpi.path);
+				       binary->path, symbol->name, offer_name(deciding));
 	if (symbol->copied && found->value != symbol->size)
 		return deciding_refuse(deciding, ABI_REASON_COPY_SIZE,
 				       RUN_CONTAINER_MPI "; or build the image with -fPIE",
 				       "%s in the image holds a copy of %s of %llu bytes, in the host's %s "
 				       "it has %llu", binary->path, symbol->name,
-				       (unsigned long long)symbol->size, deciding->mpi.path,
+				       (unsigned long long)symbol->size, offer_name(deciding),
 				       (unsigned long long)found->value);
 	return 0;
 }
@@ -388,7 +390,7 @@ static int check_needed(struct deciding *deciding, const struct image_binary *bi
 					       RUN_CONTAINER_MPI "; or install that library on the host",
 					       "%s in the image needs %s, which the host's %s (%s) does not "
 					       "have", binary->path, needed,
-					       mpi_family_name(deciding->family), deciding->mpi.path);
+					       mpi_family_name(deciding->family), offer_name(deciding));
 	}
 	return 0;
 }

@@ -1,29 +1,23 @@
 /*
  * names.c - sets of symbols, versions and libraries (names.h).
  *
- * Linear probing, at most half full; FNV-1a, since the names come from an image
- * but a slow set costs its owner alone.
+ * Linear probing, at most half full.  The names come from an image, but a slow set costs its owner alone.
  */
 #include "mpi-abi/names.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-	return hash;
-}
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 /* The slot that holds `text`, or the free one where it belongs. */
-static struct name *slot_of(struct name *slots, size_t size, const char *text)
+static struct name *slot_of(const struct names *names, const char *text, uint64_t hash)
 {
-	size_t at = hash_of(text) & (size - 1);
-	while (slots[at].text && strcmp(slots[at].text, text) != 0)
-		at = (at + 1) & (size - 1);
-	return &slots[at];
+	size_t at = hash & (names->size - 1);
+	while (names->slots[at].text &&
+	       (names->slots[at].hash != hash || strcmp(names->slots[at].text, text) != 0))
+		at = (at + 1) & (names->size - 1);
+	return &names->slots[at];
 }
 
 static bool names_grow(struct names *names)
@@ -32,9 +26,14 @@ static bool names_grow(struct names *names)
 	struct name *slots = calloc(size, sizeof *slots);
 	if (!slots)
 		return false;
-	for (size_t i = 0; i < names->size; i++)
-		if (names->slots[i].text)
-			*slot_of(slots, size, names->slots[i].text) = names->slots[i];
+	for (size_t i = 0; i < names->size; i++) {
+		size_t at = names->slots[i].hash & (size - 1);
+		if (!names->slots[i].text)
+			continue;
+		while (slots[at].text)
+			at = (at + 1) & (size - 1);
+		slots[at] = names->slots[i];
+	}
 	free(names->slots);
 	names->slots = slots;
 	names->size = size;
@@ -47,15 +46,18 @@ struct name *names_add(struct names *names, const char *text, uint64_t value)
 		names->failed = true;
 		return NULL;
 	}
-	struct name *slot = slot_of(names->slots, names->size, text);
+	size_t len = strlen(text);
+	uint64_t hash = XXH3_64bits(text, len);
+	struct name *slot = slot_of(names, text, hash);
 	if (slot->text)
 		return slot;
-	slot->text = strdup(text);
+	slot->text = strndup(text, len);
 	if (!slot->text) {
 		names->failed = true;
 		return NULL;
 	}
 	slot->value = value;
+	slot->hash = hash;
 	names->count++;
 	return slot;
 }
@@ -64,7 +66,7 @@ const struct name *names_find(const struct names *names, const char *text)
 {
 	if (names->size == 0)
 		return NULL;
-	const struct name *slot = slot_of(names->slots, names->size, text);
+	const struct name *slot = slot_of(names, text, XXH3_64bits(text, strlen(text)));
 	return slot->text ? slot : NULL;
 }
 

@@ -10,7 +10,7 @@
 
 struct name {
 	const char *text;  /* owned by the set */
-	uint64_t value;
+	uint64_t value, hash;
 };
 
 /* An open hash table; zeroed: empty.  `failed` stays set after memory ran out. */

@@ -162,6 +162,19 @@ static void load_needed(struct scope *scope, size_t loader)
 	}
 }
 
+/* What LD_PRELOAD puts before all other libraries. */
+static void load_preloads(struct scope *scope, const char *list)
+{
+	char dir[IMAGE_TREE_PATH_MAX];
+	while (search_path_next(&list, NULL, dir, sizeof dir) && scope->count < SCOPE_MAX) {
+		char *path = NULL;
+		struct proof_file *file = at(scope, dir, &path);
+		if (file)
+			scope->loaded[scope->count++] =
+				(struct loaded){.file = file, .name = file->path, .path = path};
+	}
+}
+
 static void scope_load(struct scope *scope, struct proof *proof, struct proof_file *root, bool final)
 {
 	scope->proof = proof;
@@ -170,6 +183,8 @@ static void scope_load(struct scope *scope, struct proof *proof, struct proof_fi
 	scope->count = 1;
 	scope->loaded[0] = (struct loaded){.file = root, .name = root->path, .path = strdup(root->path)};
 	proof->failed |= !scope->loaded[0].path;
+	if (final)
+		load_preloads(scope, proof->deciding->preload);
 	for (size_t i = 0; i < scope->count; i++)
 		load_needed(scope, i);
 }
@@ -279,7 +294,7 @@ static int check_symbols(const struct scope *before, const struct scope *after)
 static int check_family(const struct scope *after)
 {
 	struct deciding *deciding = after->proof->deciding;
-	if (deciding->level != ABI_LEVEL_MPI)
+	if (deciding->level == ABI_LEVEL_FABRIC)
 		return 0;
 	for (size_t i = 1; i < after->count; i++) {
 		const struct proof_file *file = after->loaded[i].file;
@@ -327,7 +342,7 @@ static bool is_root(const struct proof *proof, const struct image_binary *binary
 {
 	return binary->has_symbols && binary->elf.kind == ELF_DYNAMIC &&
 	       binary->elf.machine == proof->deciding->machine &&
-	       (binary->family == MPI_FAMILY_NONE || proof->deciding->level != ABI_LEVEL_MPI) &&
+	       (binary->family == MPI_FAMILY_NONE || proof->deciding->level == ABI_LEVEL_FABRIC) &&
 	       !mpi_own_program(binary->path) && proof_uses_family(proof, binary);
 }
 

@@ -78,7 +78,8 @@ static struct proof_file *note(struct proof *proof, const char *key, struct proo
 		goto failed;
 	}
 	*copy = file;
-	copy->elf = copy->host ? &copy->host_elf : &copy->binary->elf;
+	if (!copy->elf)
+		copy->elf = copy->host ? &copy->host_elf : &copy->binary->elf;
 	copy->path = copy->host ? copy->host_path : copy->binary->path;
 	proof->files[proof->count++] = copy;
 	return copy;
@@ -95,6 +96,15 @@ static struct proof_file *known(const struct proof *proof, const char *key)
 	return name ? proof->files[name->value] : NULL;
 }
 
+/* What the closure knows of that file. */
+static const struct elf *closure_elf(const struct closure *closure, const char *path)
+{
+	for (size_t i = 0; i < closure->library_count; i++)
+		if (!closure->libraries[i].module && strcmp(closure->libraries[i].path, path) == 0)
+			return &closure->libraries[i].elf;
+	return NULL;
+}
+
 static struct proof_file *host_file(struct proof *proof, const char *path)
 {
 	char key[IMAGE_TREE_PATH_MAX + 2];
@@ -105,8 +115,9 @@ static struct proof_file *host_file(struct proof *proof, const char *path)
 	struct proof_file *old = known(proof, key);
 	if (old)
 		return old;
-	if (host_elf_read(proof->deciding->host, path, ELF_WITH_VERSIONS | ELF_WITH_SYMBOLS, &file.host_elf,
-			  &ignored) < 0)
+	file.elf = closure_elf(proof->deciding->closure, path);
+	if (!file.elf && host_elf_read(proof->deciding->host, path, ELF_WITH_VERSIONS | ELF_WITH_SYMBOLS,
+				       &file.host_elf, &ignored) < 0)
 		return NULL;
 	file.host_path = strdup(path);
 	if (!file.host_path) {
@@ -195,7 +206,7 @@ static void collect_users(struct proof *proof)
 	const struct image_index *index = proof->deciding->index;
 	if (proof->deciding->level == ABI_LEVEL_FABRIC)
 		names_add(&proof->users, proof->deciding->mpi.soname, 0);
-	for (size_t i = 0; proof->deciding->level == ABI_LEVEL_MPI && i < index->binary_count; i++) {
+	for (size_t i = 0; proof->deciding->level != ABI_LEVEL_FABRIC && i < index->binary_count; i++) {
 		if (index->binaries[i].family == proof->deciding->family)
 			names_add(&proof->users, index->binaries[i].soname, 0);
 		for (size_t k = 0; k < index->binaries[i].elf.needed_count; k++)

@@ -4,8 +4,8 @@
  * Flow: lines in, sections with entries out.  Sites write these files: whatever is not understood is an
  * error with file and line, never skipped.
  *
- * Invariants: every recipe has at least one entry of RECIPE_LIBRARY, RECIPE_CORE or RECIPE_DROP*; every
- * value is one printable line of at most VALUE_MAX bytes, and of the form that its key wants.
+ * Invariants: every recipe has at least one entry of RECIPE_LIBRARY, RECIPE_CORE or RECIPE_DROP*; a translator
+ * has what it needs; every value is one printable line of at most VALUE_MAX bytes, and of the form that its key wants.
  */
 #include "mpi-abi/recipes.h"
 
@@ -13,11 +13,13 @@
 
 enum { RECIPES_MAX = 256, ENTRIES_MAX = 256, VALUE_MAX = 1000 };
 
-enum form { FORM_NAME, FORM_TREE, FORM_ABSOLUTE, FORM_TWO_WORDS };
+enum form { FORM_NAME, FORM_TREE, FORM_ABSOLUTE, FORM_TWO_WORDS, FORM_FAMILY, FORM_PREFIX, FORM_INSIDE,
+	    FORM_ASSIGNMENT, FORM_LEVEL };
 
 static const struct key {
 	const char *name;
 	enum form form;
+	bool of_translator;
 } keys[RECIPE_KEY_COUNT] = {
 	[RECIPE_LIBRARY] = {"library", FORM_NAME},
 	[RECIPE_TREE] = {"tree", FORM_TREE},
@@ -29,6 +31,13 @@ static const struct key {
 	[RECIPE_DROP] = {"drop", FORM_NAME},
 	[RECIPE_DROP_FABRIC] = {"drop-fabric", FORM_NAME},
 	[RECIPE_COMPONENT_PATH] = {"component-path", FORM_TWO_WORDS},
+	[RECIPE_FROM] = {"from", FORM_FAMILY, true},
+	[RECIPE_TO] = {"to", FORM_FAMILY, true},
+	[RECIPE_PREFIX] = {"prefix", FORM_PREFIX, true},
+	[RECIPE_PRELOAD] = {"preload", FORM_INSIDE, true},
+	[RECIPE_LIBRARY_PATH] = {"library-path", FORM_INSIDE, true},
+	[RECIPE_ENVIRONMENT] = {"environment", FORM_ASSIGNMENT, true},
+	[RECIPE_LEVEL] = {"level", FORM_LEVEL, true},
 };
 
 static const char *const form_wants[] = {
@@ -36,6 +45,11 @@ static const char *const form_wants[] = {
 	[FORM_TREE] = "a path without blanks",
 	[FORM_ABSOLUTE] = "an absolute path without blanks and \"..\"",
 	[FORM_TWO_WORDS] = "a file name's beginning and a variable",
+	[FORM_FAMILY] = "mpich, openmpi or standard, and at most \".\" and the number of its SONAME",
+	[FORM_PREFIX] = "an absolute path without blanks and \"..\", or $VARIABLE",
+	[FORM_INSIDE] = "a path below the prefix without blanks, ':' and \"..\", {mpi} or {fortran}",
+	[FORM_ASSIGNMENT] = "NAME=VALUE",
+	[FORM_LEVEL] = "c, fortran or cxx",
 };
 
 struct line {
@@ -63,6 +77,17 @@ static int no_memory(struct err *err)
 	return err_set(err, ENOMEM, "no memory for recipes");
 }
 
+static bool is_family(const char *value)
+{
+	static const char *const words[] = {"mpich", "openmpi", "standard"};
+	size_t len = strcspn(value, "."), digits = strspn(value + len + (value[len] == '.'), "0123456789");
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strlen(words[i]) == len && strncmp(words[i], value, len) == 0)
+			return value[len] == '\0' ||
+			       (digits > 0 && digits <= 6 && value[len + 1 + digits] == '\0');
+	return false;
+}
+
 static bool form_fits(enum form form, const char *value)
 {
 	size_t words = 1 + (strpbrk(value, " \t") != NULL);
@@ -73,17 +98,28 @@ static bool form_fits(enum form form, const char *value)
 	case FORM_ABSOLUTE: return words == 1 && value[0] == '/' && !strstr(value, "..");
 	case FORM_TWO_WORDS:
 		return second && *value != ' ' && !strpbrk(second + strspn(second, " \t"), " \t/=");
+	case FORM_FAMILY: return is_family(value);
+	case FORM_PREFIX:
+		return words == 1 && !strstr(value, "..") && value[1] != '\0' &&
+		       (value[0] == '/' || (value[0] == '$' && !strpbrk(value, "/=")));
+	case FORM_INSIDE: return words == 1 && value[0] != '/' && !strchr(value, ':') && !strstr(value, "..");
+	case FORM_ASSIGNMENT: return value[0] != '=' && strcspn(value, "= \t") == strcspn(value, "=") && strchr(value, '=');
+	case FORM_LEVEL:
+		return strcmp(value, "c") == 0 || strcmp(value, "fortran") == 0 || strcmp(value, "cxx") == 0;
 	}
 	return false;
 }
 
 static struct recipe *section_add(struct recipes *recipes, const struct line *line, struct err *err)
 {
-	static const char head[] = "[recipe ";
-	const char *name = line->text + sizeof head - 1;
-	if (line->len < sizeof head + 1 || strncmp(line->text, head, sizeof head - 1) != 0 ||
+	static const char *const heads[] = {"[recipe ", "[translator "};
+	bool is_translator = line->len > 1 && line->text[1] == 't';
+	size_t head = strlen(heads[is_translator]);
+	const char *name = line->text + head;
+	if (line->len < head + 2 || strncmp(line->text, heads[is_translator], head) != 0 ||
 	    line->text[line->len - 1] != ']' || line->len > VALUE_MAX) {
-		err_set(err, EINVAL, "%s:%zu: not a section: [recipe NAME] is wanted", line->file, line->number);
+		err_set(err, EINVAL, "%s:%zu: not a section: [recipe NAME] or [translator NAME] is wanted",
+			line->file, line->number);
 		return NULL;
 	}
 	if (recipes->count == RECIPES_MAX) {
@@ -97,7 +133,7 @@ static struct recipe *section_add(struct recipes *recipes, const struct line *li
 	}
 	recipes->items = more;
 	struct recipe *recipe = &more[recipes->count];
-	*recipe = (struct recipe){.name = strndup(name, line->len - sizeof head)};
+	*recipe = (struct recipe){.name = strndup(name, line->len - head - 1), .is_translator = is_translator};
 	if (!recipe->name) {
 		no_memory(err);
 		return NULL;
@@ -122,6 +158,9 @@ static int entry_add(struct recipe *recipe, const struct line *line, struct err 
 	if (key == RECIPE_KEY_COUNT)
 		return err_set(err, EINVAL, "%s:%zu: no such key: %.*s", line->file, line->number,
 			       (int)(name_len < 40 ? name_len : 40), name);
+	if (keys[key].of_translator != recipe->is_translator)
+		return err_set(err, EINVAL, "%s:%zu: %s is no key of a %s", line->file, line->number,
+			       keys[key].name, recipe->is_translator ? "translator" : "recipe");
 	if (recipe->entry_count == ENTRIES_MAX || value_len > VALUE_MAX)
 		return err_set(err, E2BIG, "%s:%zu: more than %d lines in a recipe, or a line of more than %d bytes",
 			       line->file, line->number, ENTRIES_MAX, VALUE_MAX);
@@ -158,6 +197,19 @@ static int line_add(struct recipes *recipes, struct recipe **current, const stru
 	return entry_add(*current, line, err);
 }
 
+static int check_translator(const struct recipe *recipe, const char *file, struct err *err)
+{
+	static const enum recipe_key wanted[] = {RECIPE_FROM, RECIPE_TO, RECIPE_PREFIX};
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+		if (!recipe_value(recipe, wanted[i]))
+			return err_set(err, EINVAL, "%s: translator %s has no \"%s\"", file, recipe->name,
+				       keys[wanted[i]].name);
+	if (recipe_value(recipe, RECIPE_PRELOAD) || recipe_value(recipe, RECIPE_LIBRARY_PATH))
+		return 0;
+	return err_set(err, EINVAL, "%s: translator %s has neither \"preload\" nor \"library-path\"", file,
+		       recipe->name);
+}
+
 /* A recipe that no library calls up is a slip of the pen, unless it only has what holds always. */
 static int check_use(const struct recipe *recipe, const char *file, struct err *err)
 {
@@ -190,7 +242,9 @@ int recipes_parse(const char *text, size_t len, const char *file, struct recipes
 		at += line_len + 1;
 	}
 	for (size_t i = first; i < recipes->count; i++) {
-		int rc = check_use(&recipes->items[i], file, where);
+		const struct recipe *recipe = &recipes->items[i];
+		int rc = recipe->is_translator ? check_translator(recipe, file, where)
+					       : check_use(recipe, file, where);
 		if (rc < 0)
 			return rc;
 	}

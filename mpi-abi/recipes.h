@@ -5,8 +5,10 @@
  * files (docs/mpi.md has the format for people):
  *
  *	# comment
- *	[recipe NAME]
+ *	[recipe NAME]        or  [translator NAME]
  *	key = value
+ *
+ * A translator is a library that gives programs of one MPI ABI another MPI (gate_translator.c).
  *
  * A key may stand several times.  Those of cmpirun are in share/cmpirun/mpi/, a site's in
  * /etc/cmpirun/mpi.d/; all files *.conf of both are read, in the order of their names, ours first.
@@ -34,6 +36,14 @@ enum recipe_key {
 	RECIPE_DROP,            /* variable of the image that means nothing to the host's MPI; NAME* for all */
 	RECIPE_DROP_FABRIC,     /* the same for the host's fabric under the image's MPI as well */
 	RECIPE_COMPONENT_PATH,  /* "PREFIX VARIABLE": the directory of modules with this name goes there */
+	/* Of a translator: */
+	RECIPE_FROM,            /* "mpich", "openmpi.40", "standard": what the image's programs were built for */
+	RECIPE_TO,              /* the same: the host's MPI that they get */
+	RECIPE_PREFIX,          /* where it is installed, or $VARIABLE; the first that is there */
+	RECIPE_PRELOAD,         /* file below the prefix, "{mpi}" or "{fortran}": into LD_PRELOAD */
+	RECIPE_LIBRARY_PATH,    /* directory below the prefix, whose files stand in for the image's MPI */
+	RECIPE_ENVIRONMENT,     /* NAME=VALUE, with {prefix}, {mpi}, {fortran} */
+	RECIPE_LEVEL,           /* "c", "fortran", "cxx": which interfaces it translates */
 	RECIPE_KEY_COUNT
 };
 
@@ -44,6 +54,7 @@ struct recipe_entry {
 
 struct recipe {
 	char *name;
+	bool is_translator;
 	struct recipe_entry *entries;
 	size_t entry_count;
 };

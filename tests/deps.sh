@@ -45,7 +45,7 @@ readonly -a DEMO=(
 # What the tests and measurements stand on: a second compiler, sanitizers, peers to compare
 # with, and all that virtual nodes need to look like a cluster.
 readonly -a CHECK=(
-  libcmocka-dev clang libclang-rt-14-dev shellcheck strace
+  libcmocka-dev clang libclang-rt-14-dev shellcheck strace patchelf
   charliecloud python3-lark python3-requests squashfuse libsimgrid-dev
   iproute2 openssh-server openssh-client
   munge slurm-wlm slurm-client slurmctld slurmd

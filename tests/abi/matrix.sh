@@ -30,6 +30,8 @@ trap 'exit 130' HUP INT TERM
 
 # shellcheck source=tests/cluster/nodes.sh
 . "$here/../cluster/nodes.sh"
+# shellcheck source=tests/abi/odd.sh
+. "$here/odd.sh"
 
 readonly RANKS=4 SWAPPED=/.cmpirun/mpi/lib
 declare -rA PROGRAM=([C]=mpi_hello [Fortran]=hello_f90 [Python]=hello.py)
@@ -177,6 +179,58 @@ test_missing_library_on_one_node() {
   on node2 umount "$WORK/mpi"
   want_status 123
   want_err_like "^cmpirun: node node2: host file $WORK/mpi/libmpich.so.12: No such file or directory; the swapped MPI must"
+}
+
+# -- translators ------------------------------------------------------------------------------
+
+# A translator of our own (translator.c), described by a site's file on node1.
+make_translator() {
+  local name library=/usr/lib/x86_64-linux-gnu/libmpi.so.40 dir=$WORK/translator
+  local -a sizes=()
+  for name in comm_world int long byte op_sum op_min info_null; do
+    sizes+=("-DSIZE_ompi_mpi_$name=0x$(nm -DS "$library" | sed -n "s/^[0-9a-f]* \([0-9a-f]*\) . ompi_mpi_$name\$/\1/p")")
+  done
+  mkdir -p "$dir/stub"
+  gcc -shared -fPIC -O1 "${sizes[@]}" -o "$dir/libtranslator.so" "$here/translator.c" -ldl
+  gcc -shared -fPIC -x c -Wl,-soname,libmpi.so.40 -o "$dir/stub/libmpi.so.40" /dev/null
+  on node1 mkdir -p /etc/cmpirun/mpi.d
+  on node1 tee /etc/cmpirun/mpi.d/test.conf >/dev/null <<EOF
+[translator test]
+from = openmpi.40
+to = mpich
+prefix = $dir
+preload = libtranslator.so
+library-path = stub
+environment = TRANSLATE_TO={mpi}
+EOF
+}
+
+# Open MPI's program, MPICH's --mpi-path, so that the same ABI is not to be had.
+translate() {
+  make_elsewhere
+  run bounded cmpirun --launcher hydra --host node1:2,node2:2 --timeout 25 --mpi-path "$WORK/mpi" --mpi host \
+    --image "$1" mpi_hello "${@:2}"
+}
+
+test_translator() {
+  local rank
+  make_translator
+  translate "$IMAGES/bookworm-openmpi.sqsh" --bytes 100000
+  want_status 0
+  for rank in 0 1 2 3; do
+    want_out_like "rank $rank of 4 on node[12]: MPICH Version: [ 0-9.]+from $WORK/translator/libtranslator.so sum 6"
+  done
+}
+
+# The whole image counts: mpi4py calls what the small translator lacks.
+test_translator_that_lacks_a_call() {
+  make_translator
+  translate "$IMAGES/abi-bookworm-openmpi.sqsh"
+  want_status 123
+  want_err_like 'the image uses Open MPI, the host has only MPICH'
+  run bounded cmpi abi explain --mpi-path "$WORK/mpi" "$IMAGES/abi-bookworm-openmpi.sqsh"
+  want_status 123
+  want_out_like 'not the translator \(symbol\): [^ ]+ in the image needs '
 }
 
 print_table() {

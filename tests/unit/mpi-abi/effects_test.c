@@ -156,12 +156,45 @@ static void targets_without_links(void **state)
 	abi_decision_free(&decision);
 }
 
+/* Cray's layout: a library for each compiler, a directory of aliases, a provider, a device, libraries that are opened
+ * by name. */
+static void cray(void **state)
+{
+	(void)state;
+	fake_libc("image", 0);
+	fake_libc("host", 0);
+	fake_library("image", "libmpich.so.12", FAKE_MPICH, FAKE_LIBC);
+	fake_program("image", "app", FAKE_MAIN, "image/usr/lib64/libmpich.so.12" FAKE_LIBC);
+	fake_library("host", "libcxi.so.1", "int cxi(void){return 0;}", "");
+	fake_library("host", "libfabric.so.1", "int fi(void){return cxi();}", "host/usr/lib64/libcxi.so.1");
+	fake_library("host", "libmpi_gtl_hsa.so.0", "int gtl(void){return 0;}", "");
+	fake_library("host", "libpmi2.so.0", "int PMI2_Init(void){return 0;}", "");
+	fake_library("host", "libmpi_gnu_91.so.12", FAKE_MPICH "int f(void){return fi();}",
+		     "host/usr/lib64/libfabric.so.1" FAKE_HOST_LIBC);
+	fake_run("d=host/opt/cray/pe/mpich/8.1/ofi/gnu/9.1; mkdir -p $d/lib $d/lib-abi-mpich host/dev;"
+		 "mv host/usr/lib64/libmpi_gnu_91.so.12 $d/lib/; : >host/dev/cxi0;"
+		 "ln -s ../lib/libmpi_gnu_91.so.12 $d/lib-abi-mpich/libmpi.so.12");
+	struct abi_decision *decision = judge("/opt/cray/pe/mpich/8.1/ofi/gnu/9.1/lib-abi-mpich");
+	if (decision->verdict != ABI_SWAP)
+		fail_msg("refused: %s", decision->why);
+	const char *real = "/opt/cray/pe/mpich/8.1/ofi/gnu/9.1/lib/libmpi_gnu_91.so.12";
+	assert_string_equal(decision->host_path, real);
+	assert_string_equal(bind_to(decision, "/usr/lib64/libmpich.so.12")->source, real);
+	assert_string_equal(bind_to(decision, ABI_DIR "/lib/libmpich.so.12")->source, real);
+	assert_non_null(bind_to(decision, ABI_DIR "/lib/libcxi.so.1"));
+	assert_non_null(bind_to(decision, ABI_DIR "/lib/libmpi_gtl_hsa.so.0"));
+	assert_non_null(bind_to(decision, ABI_DIR "/lib/libpmi2.so.0"));
+	assert_int_equal(decision->device_count, 1);
+	assert_string_equal(decision->devices[0], "/dev/cxi0");
+	abi_decision_free(&decision);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_family),           cmocka_unit_test(modules_of_the_image),
 		cmocka_unit_test(the_cache_of_the_image), cmocka_unit_test(open_mpi_and_its_prefix),
-		cmocka_unit_test(targets_without_links),
+		cmocka_unit_test(targets_without_links), cmocka_unit_test(cray),
 	};
 	return cmocka_run_group_tests(tests, fake_setup, fake_teardown);
 }

@@ -61,6 +61,16 @@ static void other_machine(void **state)
 	refused(ABI_REASON_MACHINE, "s390x");
 }
 
+/* EI_CLASS is at offset 4. */
+static void bits_32(void **state)
+{
+	(void)state;
+	fresh();
+	fake_run("for f in image/usr/bin/app image/usr/lib64/libmpi.so.12; do printf '\\001' |"
+		 "dd of=$f bs=1 seek=4 conv=notrunc status=none; done");
+	refused(ABI_REASON_MACHINE, "32-bit code");
+}
+
 static void two_families(void **state)
 {
 	(void)state;
@@ -219,7 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fits),              cmocka_unit_test(statically_linked),
-		cmocka_unit_test(musl),              cmocka_unit_test(other_machine),
+		cmocka_unit_test(musl),              cmocka_unit_test(other_machine), cmocka_unit_test(bits_32),
 		cmocka_unit_test(two_families),      cmocka_unit_test(no_host_mpi),
 		cmocka_unit_test(other_family),      cmocka_unit_test(other_generation),
 		cmocka_unit_test(missing_companion), cmocka_unit_test(missing_symbol),

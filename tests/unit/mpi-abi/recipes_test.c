@@ -54,6 +54,18 @@ static void bad_files(void **state)
 		{"[recipe a]\ncomponent-path = mca_\n", "x.conf:2: component-path wants"},
 		{"[recipe a]\ncomponent-path = mca_ A B\n", "x.conf:2: component-path wants"},
 		{"[recipe a]\ndrop = A\x01\n", "x.conf:2: a control character"},
+		{"[translator a]\nfrom = mpich\nto = lam\n", "x.conf:3: to wants mpich, openmpi"},
+		{"[translator a]\nfrom = mpich.\n", "x.conf:2: from wants"},
+		{"[translator a]\nfrom = mpich.12x\n", "x.conf:2: from wants"},
+		{"[translator a]\nprefix = opt\n", "x.conf:2: prefix wants"},
+		{"[translator a]\npreload = ../x\n", "x.conf:2: preload wants"},
+		{"[translator a]\npreload = /x\n", "x.conf:2: preload wants"},
+		{"[translator a]\nenvironment = A\n", "x.conf:2: environment wants"},
+		{"[translator a]\nlevel = java\n", "x.conf:2: level wants"},
+		{"[translator a]\nlibrary = x\n", "x.conf:2: library is no key of a translator"},
+		{"[recipe a]\nfrom = mpich\n", "x.conf:2: from is no key of a recipe"},
+		{"[translator a]\nfrom = mpich\nto = openmpi\n", "x.conf: translator a has no \"prefix\""},
+		{"[translator a]\nfrom = mpich\nto = openmpi\nprefix = /o\n", "has neither \"preload\""},
 		{"[recipe a]\ntree = x\n", "recipe a has \"tree\", but no \"library\""},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
