@@ -73,7 +73,7 @@ static const struct {
 static const char *const own_programs[] = {
 	"ompi_info", "oshmem_info", "orted", "orterun", "mpirun", "mpiexec", "orte-*", "ompi-*",
 	"prte*", "mpivars", "mpichversion", "opal_wrapper", "mpiexec.openmpi", "mpirun.openmpi",
-	"mpivars.mpich", "mpichversion.mpich",
+	"mpivars.mpich", "mpichversion.mpich", "ompi_monitoring_prof.so",
 };
 
 static bool matches(const char *pattern, const char *text, size_t len)
