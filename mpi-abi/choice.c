@@ -19,13 +19,29 @@ const char *const image_library_dirs[] = {
 	"/usr/lib", "/usr/local/lib", NULL,
 };
 
-static void collect(const struct elf *elf, struct names *versions, struct names *symbols)
+static void collect_versions(const struct elf *elf, struct names *versions)
 {
 	for (size_t i = 0; i < elf->definition_count; i++)
 		names_add(versions, elf->definitions[i], 0);
+}
+
+static void collect_symbols(const struct elf *elf, struct names *symbols)
+{
 	for (size_t i = 0; i < elf->symbol_count; i++)
 		if (elf->symbols[i].defined)
 			names_add(symbols, elf->symbols[i].name, 0);
+}
+
+/* Two copies of one build have the same symbols in the same order. */
+static bool same_symbols(const struct elf *a, const struct elf *b)
+{
+	size_t i = 0;
+	if (a->symbol_count != b->symbol_count)
+		return false;
+	while (i < a->symbol_count && a->symbols[i].defined == b->symbols[i].defined &&
+	       strcmp(a->symbols[i].name, b->symbols[i].name) == 0)
+		i++;
+	return i == a->symbol_count;
 }
 
 /* 1: `a` includes `b` and more; -1: the other way round; 0: equal; 2: neither. */
@@ -37,16 +53,25 @@ static int compare_sets(const struct names *a, const struct names *b)
 	return ab ? 1 : ba ? -1 : 2;
 }
 
+static int compare_symbols(const struct elf *a, const struct elf *b)
+{
+	AUTO_NAMES struct names of_a = {.borrows = true}, of_b = {.borrows = true};
+	if (same_symbols(a, b))
+		return 0;
+	collect_symbols(a, &of_a);
+	collect_symbols(b, &of_b);
+	return compare_sets(&of_a, &of_b);
+}
+
 int choice_image_is_newer(const struct elf *image, const char *image_path, const struct elf *host,
 			  const char *host_path)
 {
-	AUTO_NAMES struct names image_versions = {0}, image_symbols = {0};
-	AUTO_NAMES struct names host_versions = {0}, host_symbols = {0};
-	collect(image, &image_versions, &image_symbols);
-	collect(host, &host_versions, &host_symbols);
+	AUTO_NAMES struct names image_versions = {.borrows = true}, host_versions = {.borrows = true};
+	collect_versions(image, &image_versions);
+	collect_versions(host, &host_versions);
 	int order = compare_sets(&image_versions, &host_versions);
 	if (order == 0)
-		order = compare_sets(&image_symbols, &host_symbols);
+		order = compare_symbols(image, host);
 	if (order == 1 || order == -1)
 		return order == 1;
 	const char *image_name = strrchr(image_path, '/'), *host_name = strrchr(host_path, '/');

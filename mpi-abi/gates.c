@@ -398,7 +398,7 @@ static int check_needed(struct deciding *deciding, const struct image_binary *bi
 
 int gate_symbols(struct deciding *deciding)
 {
-	AUTO_NAMES struct names image = {0}, host = {0};
+	AUTO_NAMES struct names image = {.borrows = true}, host = {.borrows = true};
 	int rc = collect_exports(deciding, &image, &host);
 	for (size_t i = 0; rc == 0 && i < deciding->index->binary_count; i++) {
 		const struct image_binary *binary = &deciding->index->binaries[i];

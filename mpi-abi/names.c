@@ -51,7 +51,7 @@ struct name *names_add(struct names *names, const char *text, uint64_t value)
 	struct name *slot = slot_of(names, text, hash);
 	if (slot->text)
 		return slot;
-	slot->text = strndup(text, len);
+	slot->text = names->borrows ? text : strndup(text, len);
 	if (!slot->text) {
 		names->failed = true;
 		return NULL;
@@ -84,7 +84,7 @@ bool names_include(const struct names *large, const struct names *small, const c
 
 void names_free(struct names *names)
 {
-	for (size_t i = 0; i < names->size; i++)
+	for (size_t i = 0; !names->borrows && i < names->size; i++)
 		free((char *)names->slots[i].text);
 	free(names->slots);
 	*names = (struct names){0};

@@ -9,18 +9,19 @@
 #include <stdint.h>
 
 struct name {
-	const char *text;  /* owned by the set */
+	const char *text;  /* owned by the set, unless it borrows */
 	uint64_t value, hash;
 };
 
-/* An open hash table; zeroed: empty.  `failed` stays set after memory ran out. */
+/* An open hash table; zeroed: empty.  `failed` stays set after memory ran out.  `borrows`, set before the first
+ * name: texts are not copied, and outlive the set. */
 struct names {
 	struct name *slots;
 	size_t count, size;
-	bool failed;
+	bool failed, borrows;
 };
 
-/* Adds a copy; an existing name keeps its value. Returns the entry, NULL without memory. */
+/* Adds a copy (see borrows); an existing name keeps its value. Returns the entry, NULL without memory. */
 struct name *names_add(struct names *names, const char *text, uint64_t value);
 const struct name *names_find(const struct names *names, const char *text);
 /* Is every name of `small` in `large`?  *missing (may be NULL) is one that is not. */
