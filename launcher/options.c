@@ -107,7 +107,7 @@ const struct opt options_table[] = {
 	 "Needs cmpi-imgfs, and starts the program only when all of the image is there."},
 	{OPTION_MPI, OPT_VALUE, "--mpi", "auto|host|fabric|container|PATH",
 	 "Whose MPI library the ranks load. container: the image's own (default). host: the host's of "
-	 "the same ABI in its place. fabric: the image's own over the host's libfabric. Both are refused "
+	 "the same ABI in its place, else one of another ABI behind a translator. fabric: the image's own over the host's libfabric. Both are refused "
 	 "with the reason if that does not fit. auto: the first of host, fabric and container that fits. "
 	 "PATH (with a slash): host, and that one, as with --mpi-path."},
 	{OPTION_MPI_PATH, OPT_VALUE, "--mpi-path", "DIR",
