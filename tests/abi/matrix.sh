@@ -6,6 +6,8 @@
 #   tests/abi/matrix.sh quick    what a check has time for: the oldest release, whose glibc is too old
 #   tests/abi/matrix.sh hosts    no run: the verdict of every image on every other image's tree as the host
 #
+# With full and quick also: a node that differs, translators (below), odd programs and Cray's layout (odd.sh).
+#
 # In: as tests/lib.sh; root; the images of tests/abi/images.sh (made when they are missing). Out: a line a
 # cell, a table for docs/mpi.md, and "N passed, N failed".
 #
@@ -277,6 +279,7 @@ case $what in
 esac
 "$here/images.sh" "${images[@]}" >/dev/null || exit 1
 if [[ $what == hosts ]]; then print_hosts; exit; fi
+"$here/../images/make.sh" bookworm-openmpi trixie-mpich >/dev/null || exit 1
 define_cells
 vnodes up 2 >/dev/null
 "$CLUSTER_SCRIPTS/sshd" up --user "$CMPIRUN_TEST_USER" >/dev/null

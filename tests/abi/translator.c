@@ -92,8 +92,9 @@ int MPI_Get_library_version(char *version, int *len)
 {
 	char text[8192];
 	int rc = REAL("MPI_Get_library_version", char *, int *)(text, len);
-	snprintf(version, 256, "%s", text);
-	*len = (int)strlen(version);
+	*len = (int)strnlen(text, 255);
+	memcpy(version, text, (size_t)*len);
+	version[*len] = '\0';
 	return rc;
 }
 
