@@ -19,7 +19,6 @@ enum form { FORM_NAME, FORM_TREE, FORM_ABSOLUTE, FORM_TWO_WORDS, FORM_FAMILY, FO
 static const struct key {
 	const char *name;
 	enum form form;
-	bool of_translator;
 } keys[RECIPE_KEY_COUNT] = {
 	[RECIPE_LIBRARY] = {"library", FORM_NAME},
 	[RECIPE_TREE] = {"tree", FORM_TREE},
@@ -31,13 +30,13 @@ static const struct key {
 	[RECIPE_DROP] = {"drop", FORM_NAME},
 	[RECIPE_DROP_FABRIC] = {"drop-fabric", FORM_NAME},
 	[RECIPE_COMPONENT_PATH] = {"component-path", FORM_TWO_WORDS},
-	[RECIPE_FROM] = {"from", FORM_FAMILY, true},
-	[RECIPE_TO] = {"to", FORM_FAMILY, true},
-	[RECIPE_PREFIX] = {"prefix", FORM_PREFIX, true},
-	[RECIPE_PRELOAD] = {"preload", FORM_INSIDE, true},
-	[RECIPE_LIBRARY_PATH] = {"library-path", FORM_INSIDE, true},
-	[RECIPE_ENVIRONMENT] = {"environment", FORM_ASSIGNMENT, true},
-	[RECIPE_LEVEL] = {"level", FORM_LEVEL, true},
+	[RECIPE_FROM] = {"from", FORM_FAMILY},
+	[RECIPE_TO] = {"to", FORM_FAMILY},
+	[RECIPE_PREFIX] = {"prefix", FORM_PREFIX},
+	[RECIPE_PRELOAD] = {"preload", FORM_INSIDE},
+	[RECIPE_LIBRARY_PATH] = {"library-path", FORM_INSIDE},
+	[RECIPE_ENVIRONMENT] = {"environment", FORM_ASSIGNMENT},
+	[RECIPE_LEVEL] = {"level", FORM_LEVEL},
 };
 
 static const char *const form_wants[] = {
@@ -158,7 +157,7 @@ static int entry_add(struct recipe *recipe, const struct line *line, struct err 
 	if (key == RECIPE_KEY_COUNT)
 		return err_set(err, EINVAL, "%s:%zu: no such key: %.*s", line->file, line->number,
 			       (int)(name_len < 40 ? name_len : 40), name);
-	if (keys[key].of_translator != recipe->is_translator)
+	if ((key >= RECIPE_FROM) != recipe->is_translator)
 		return err_set(err, EINVAL, "%s:%zu: %s is no key of a %s", line->file, line->number,
 			       keys[key].name, recipe->is_translator ? "translator" : "recipe");
 	if (recipe->entry_count == ENTRIES_MAX || value_len > VALUE_MAX)

@@ -36,7 +36,7 @@ enum recipe_key {
 	RECIPE_DROP,            /* variable of the image that means nothing to the host's MPI; NAME* for all */
 	RECIPE_DROP_FABRIC,     /* the same for the host's fabric under the image's MPI as well */
 	RECIPE_COMPONENT_PATH,  /* "PREFIX VARIABLE": the directory of modules with this name goes there */
-	/* Of a translator: */
+	/* From here on of a translator: */
 	RECIPE_FROM,            /* "mpich", "openmpi.40", "standard": what the image's programs were built for */
 	RECIPE_TO,              /* the same: the host's MPI that they get */
 	RECIPE_PREFIX,          /* where it is installed, or $VARIABLE; the first that is there */
