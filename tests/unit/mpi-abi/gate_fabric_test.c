@@ -88,8 +88,9 @@ static void the_best_that_goes(void **state)
 	fabric("image", 2);
 	decision = judge_wish(ABI_WISH_BEST, NULL);
 	assert_int_equal(decision->verdict, ABI_OWN);
-	assert_int_equal(decision->attempt_count, 2);
+	assert_int_equal(decision->attempt_count, 3);
 	assert_int_equal(decision->attempts[1].level, ABI_LEVEL_FABRIC);
+	assert_int_equal(decision->attempts[2].reason, ABI_REASON_NO_TRANSLATOR);
 	assert_int_equal(decision->bind_count, 0);
 	abi_decision_free(&decision);
 
