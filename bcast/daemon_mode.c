@@ -48,6 +48,8 @@ struct daemon {
 	struct exchange_image image;
 	enum schedule_kind kind;
 	struct session session;
+	struct session *movers;      /* among whom the image moves: all, or `lacking` */
+	struct session lacking;
 	struct bcast_hello hello;
 	struct source source;
 	struct sidecar sidecar;      /* a reader's; empty if there is none of this chunk size */
@@ -137,14 +139,14 @@ static int open_readers(struct daemon *daemon, struct err *earlier, struct err *
 {
 	uint32_t chunk_size;
 	struct sidecar *sidecar = &daemon->sidecar;
-	transfer_choose(daemon->image.size, daemon->session.size, daemon->image.readers, &daemon->kind,
+	transfer_choose(daemon->image.size, daemon->movers->size, daemon->image.readers, &daemon->kind,
 			&chunk_size);
-	int readers = readers_open(&daemon->session, daemon->kind, daemon->image.readers,
+	int readers = readers_open(daemon->movers, daemon->kind, daemon->image.readers,
 				   daemon->hello.readers > 0, &daemon->source, earlier, err);
 	if (readers < 0)
 		return readers;
 	daemon->image.readers = readers;
-	if (daemon->session.rank > 0 && daemon->source.fd >= 0 &&
+	if (daemon->movers->rank > 0 && daemon->source.fd >= 0 &&
 	    sidecar_load(daemon->source.path, daemon->source.fd, sidecar, NULL) == 0 &&
 	    sidecar->chunk_size != daemon->image.chunk_size)
 		sidecar_free(sidecar);
@@ -230,21 +232,29 @@ static void landed(void *context, const char *base)
 	daemon->base = base;
 }
 
-/* Collective: what need not travel, since all nodes keep it from an earlier run. */
-static int look_at_kept(struct daemon *daemon, bool *everywhere, struct err *err)
+/* Collective: what need not travel, since nodes keep it from an earlier run.  Then the movers are rank 0 and
+ * those that lack something; *here: this rank is none of them. */
+static int look_at_kept(struct daemon *daemon, bool *here, struct err *err)
 {
 	struct chunk_layout layout;
-	*everywhere = false;
+	bool everywhere;
+	*here = false;
 	if (daemon->image.keep_s == 0 || !daemon->image.has_digest || daemon->image.size == 0)
 		return 0;
-	int rc = keep_session_ask(&daemon->session, daemon->image.digest, everywhere, err);
-	if (rc < 0 || *everywhere)
+	int rc = keep_session_ask(&daemon->session, daemon->image.digest, here, &everywhere, err);
+	if (rc < 0 || everywhere)
 		return rc;
+	if ((rc = keep_session_movers(&daemon->session, *here, &daemon->lacking, err)) < 0)
+		return rc;
+	daemon->movers = &daemon->lacking;
+	*here = daemon->lacking.size == 0;
+	if (*here)
+		return 0;
 	if (chunk_layout_make(daemon->image.size, daemon->image.chunk_size, &layout, err) < 0) {
-		daemon->session.broken = true;
+		daemon->movers->broken = true;
 		return -EINVAL;
 	}
-	return keep_session_delta(&daemon->session, &layout, daemon->sidecar.hashes, daemon->image_fd,
+	return keep_session_delta(daemon->movers, &layout, daemon->sidecar.hashes, daemon->image_fd,
 				  &daemon->hashes, &daemon->known, err);
 }
 
@@ -286,19 +296,19 @@ static int move_image(struct daemon *daemon, struct err *earlier, struct bcast_f
 {
 	struct err err = ERR_NONE;
 	daemon->started_ns = clock_now_ns();
-	if (open_readers(daemon, earlier, &err) < 0)
+	bool is_here;
+	if (look_at_kept(daemon, &is_here, &err) < 0)
 		return session_fail(&daemon->session, EXITCODE_NODE, &err, failed);
-	bool is_image = earlier->number != 0, everywhere;
-	if (look_at_kept(daemon, &everywhere, &err) < 0)
-		return session_fail(&daemon->session, EXITCODE_NODE, &err, failed);
-	if (everywhere) {
+	if (is_here) {
 		daemon->done.kept = 1;
 		daemon->done.bytes = daemon->image.size;
 		memcpy(daemon->done.digest, daemon->image.digest, sizeof daemon->done.digest);
 		sidecar_free(&daemon->sidecar);
-		free(take_ptr(&daemon->order));
 		return 0;
 	}
+	if (open_readers(daemon, earlier, &err) < 0)
+		return session_fail(&daemon->session, EXITCODE_NODE, &err, failed);
+	bool is_image = earlier->number != 0;
 	if (earlier->number == 0)
 		make_map(daemon, earlier);
 	bool has_map = daemon->arrival != NULL;
@@ -324,7 +334,7 @@ static int move_image(struct daemon *daemon, struct err *earlier, struct bcast_f
 		.progress = tell_progress,
 		.context = daemon,
 	};
-	int rc = transfer_run(&daemon->session, &transfer, &daemon->done, failed);
+	int rc = transfer_run(daemon->movers, &transfer, &daemon->done, failed);
 	if (has_map)
 		arrival_end(daemon->arrival, rc < 0);
 	arrival_free(&daemon->arrival);
@@ -350,6 +360,7 @@ static int run_session(struct daemon *daemon)
 	int rc = exchange(daemon, &failed);
 	if (rc == 0)
 		rc = move_image(daemon, &earlier, &failed);
+	daemon->session.broken |= daemon->movers->broken;
 	close_fd(&daemon->arrival_fd);
 	if (rc < 0 && daemon->session.broken)
 		return fail_broken(daemon, &failed);
@@ -366,6 +377,7 @@ static int run_session(struct daemon *daemon)
 	source_close(&daemon->source);
 	close_fd(&daemon->image_fd);
 	daemon->session.watch = NULL;
+	keep_session_free(&daemon->lacking);
 	close_fd(&daemon->fd);
 	session_close(&daemon->session);
 	return rc;
@@ -387,5 +399,6 @@ int daemon_mode_run(int take_daemon_fd, int take_image_fd, int take_arrival_fd)
 	daemon.done.init_ns = clock_now_ns() - started;
 	daemon.session.watch = watch_daemon;
 	daemon.session.watch_context = &daemon;
+	daemon.movers = &daemon.session;
 	return run_session(&daemon);
 }

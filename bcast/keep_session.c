@@ -40,15 +40,38 @@ static int reduce(struct session *session, uint8_t *bytes, uint64_t count, struc
 	return 0;
 }
 
-int keep_session_ask(struct session *session, const uint8_t digest[MANIFEST_HASH_SIZE],
+int keep_session_ask(struct session *session, const uint8_t digest[MANIFEST_HASH_SIZE], bool *here,
 		     bool *everywhere, struct err *err)
 {
 	int fd = -1;
-	uint8_t here = keep_get(digest, &fd, NULL, NULL) == 0;
+	*here = keep_get(digest, &fd, NULL, NULL) == 0;
 	close_fd(&fd);
-	int rc = reduce(session, &here, 1, err);
-	*everywhere = rc == 0 && here;
+	uint8_t least = *here;
+	int rc = reduce(session, &least, 1, err);
+	*everywhere = rc == 0 && least;
 	return rc;
+}
+
+int keep_session_movers(struct session *session, bool here, struct session *movers, struct err *err)
+{
+	bool moves = session->rank == 0 || !here;
+	*movers = *session;
+	movers->comm = MPI_COMM_NULL;
+	movers->rank = movers->size = 0;
+	int code = MPI_Comm_split(session->comm, moves ? 0 : MPI_UNDEFINED, session->rank, &movers->comm);
+	int rc = session_check(session, code, "MPI_Comm_split", err);
+	if (rc < 0 || !moves)
+		return rc;
+	MPI_Comm_rank(movers->comm, &movers->rank);
+	MPI_Comm_size(movers->comm, &movers->size);
+	return 0;
+}
+
+void keep_session_free(struct session *movers)
+{
+	if (movers->size > 0 && !movers->broken)
+		MPI_Comm_free(&movers->comm);
+	movers->size = 0;
 }
 
 /* One chunk of a kept image to the new one's file, if its bytes are what they must be. */

@@ -15,9 +15,14 @@
 #include "bcast/session.h"
 #include "common/err.h"
 
-/* Has every node's holder the image of this digest?  One reduction. */
-int keep_session_ask(struct session *session, const uint8_t digest[MANIFEST_HASH_SIZE],
+/* Has this node's holder the image of this digest, and has every node's?  One reduction. */
+int keep_session_ask(struct session *session, const uint8_t digest[MANIFEST_HASH_SIZE], bool *here,
 		     bool *everywhere, struct err *err);
+
+/* *movers: a session of rank 0 and of those that lack the image, in the same order.  Of size 0 on the others.
+ * keep_session_free(). */
+int keep_session_movers(struct session *session, bool here, struct session *movers, struct err *err);
+void keep_session_free(struct session *movers);
 
 /* What changed since: chunks of kept images that are at the same place in the image with these hashes
  * (rank 0's, which all get: *hashes, the caller frees it) are copied to image_fd and verified.  *known

@@ -29,6 +29,26 @@ test_early_start() {
   want_clean_nodes
 }
 
+# What cmpid of each node saw, in its order: every rank of a short program has come and gone before the image is whole,
+# with a profile of an earlier run beside the image.  Kept, so that it comes whole all the same.
+test_profiled_start_precedes_the_image() {
+  local image=$WORK/profiled.sqsh node order
+  need_cluster 4 20mbit
+  install -m 644 -o "$CMPIRUN_TEST_USER" "$IMAGES/debian.sqsh" "$image"
+  user "$BIN/cmpirun" -n 1 --mount fuse --profile-record "$WORK/profile" --image "$image" perl -e 'print "hi\n"' ||
+    complain 'the recorded run'
+  user "$BIN/cmpi" image index "$image" --profile "$WORK/profile" || complain 'the index'
+  run job hydra 1 --verbose --verbose --keep-image --mount fuse --image "$image" perl -e 'print "hi\n"'
+  want_status 0
+  want_equal "$(grep -c '^hi$' <<<"$out")" 4 'ranks'
+  for node in node1 node2 node3 node4; do
+    order=$(grep -E "$node.*(rank [0-9] has ended|the image is whole)" <<<"$err" | grep -oE 'ended|whole' | tr '\n' ' ')
+    want_equal "$order" 'ended whole ' "the order on $node"
+  done
+  forget_images
+  want_clean_nodes
+}
+
 test_early_start_off() {
   need_cluster 4 "$SLOW_LINK"
   run job hydra 1 --early-start off --mount fuse --timing=json --image "$IMAGES/debian.sqsh" true
@@ -141,6 +161,26 @@ test_kept_image_is_not_moved() {
   want_less "$moved" 4000000 'bytes of the second run'
   want_equal "$out" "$first" 'what the second run read'
   note "the second run: $(launch_number .total) s to the last exec, $moved bytes on node2's link"
+  forget_images
+  want_clean_nodes
+}
+
+# One node lacks what the others keep: it alone gets it.
+test_kept_image_that_one_node_lacks() {
+  local node first
+  local -A before=()
+  need_cluster 4 "$SLOW_LINK"
+  forget_images
+  keep_run "$IMAGES/debian.sqsh"
+  first=$out
+  vnodes exec node3 --user "$CMPIRUN_TEST_USER" --cwd / -- "${prefix_bin:-$BIN}/cmpi" node rm --all
+  for node in node3 node4; do before[$node]=$(received "$node"); done
+  keep_run "$IMAGES/debian.sqsh"
+  want_less 20000000 "$(($(received node3) - before[node3]))" 'bytes to node3, which has nothing'
+  want_less "$(($(received node4) - before[node4]))" 4000000 'bytes to node4, which has it'
+  want_less "$moved" 4000000 'bytes to node2, which has it'
+  want_equal "$out" "$first" 'what the second run read'
+  want_equal "$(kept_on node3 | wc -l)" 1 'images kept on node3'
   forget_images
   want_clean_nodes
 }
