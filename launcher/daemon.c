@@ -156,9 +156,12 @@ static void on_bcast_deadline(void *context)
 	daemon_learn(daemon, FACT_BCAST_ENDED);
 }
 
-/* It has long done its work, but a launcher takes an MPI process that is killed for a job that crashed. */
+/* It has long done its work, but a launcher takes an MPI process that is killed for a job that crashed.  Where the
+ * image was kept it ends when the nodes that lack it have it: as long as it takes, unless the job fails. */
 static int step_await_bcast(struct daemon *daemon, struct err *err)
 {
+	if (daemon->image_was_kept)
+		return 0;
 	return loop_add_timer(daemon->loop, BCAST_END_NS, on_bcast_deadline, daemon,
 			      &daemon->bcast_timer, err);
 }

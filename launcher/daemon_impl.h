@@ -91,6 +91,7 @@ struct daemon {
 	struct err host_err;           /* with FACT_HOST_DIFFERS */
 	int image_fd, arrival_fd;      /* arrival_fd: several nodes; see common/arrival.h */
 	uint64_t image_bytes;
+	bool image_was_kept;           /* here, by an earlier run */
 	uint64_t mountable_bytes, mountable_ns;  /* what was here when it could be mounted, and when that was */
 	struct pmi_server *pmi;
 	struct pmi_job pmi_job;

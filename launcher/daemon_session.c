@@ -337,6 +337,7 @@ static void on_bcast_done(void *context, const struct bcast_done *done)
 	if (done->kept && take_kept(daemon, done->digest, &err) < 0)
 		return daemon_fail(daemon, EXITCODE_SETUP, "node %s: %s; start again", daemon->card.node,
 				   err.text);
+	daemon->image_was_kept = done->kept != 0;
 	if (daemon->plan.keep_s > 0 && !done->kept)
 		start_holder(daemon);
 	log_debug("the image is whole");
