@@ -2,7 +2,7 @@
  * daemon_fabric.c - over what the ranks of this node talk, and whether the host has better; for --timing.
  *
  * The first local rank is looked at when its MPI is through its first fence (transport.h): by then addresses have been
- * exchanged, so what it talks over is open.  libpmix keeps fences of one node to itself: such a job is looked at a second
+ * exchanged, so what it talks over is open; or if it is not, a little later.  libpmix keeps fences of one node to itself: such a job is looked at a second
  * after its first word, if it lives that long.  Only where that is TCP between nodes the host is asked, by a process of its
  * own, beside everything else.  Each node's finding goes up with its timing; node 0 says the worst.
  */
@@ -89,7 +89,7 @@ void daemon_end_probe(struct daemon *daemon)
 		while (waitpid(daemon->probe_pid, NULL, 0) < 0 && errno == EINTR)
 			;
 		daemon->probe_pid = 0;
-		if (!daemon->probe_lines.failed)
+		if (!daemon->probe_lines.failed && transport->grade == TRANSPORT_TCP)
 			fabric_best(daemon->probe_lines.data, daemon->probe_lines.len, transport->better,
 				    sizeof transport->better);
 	}
@@ -112,16 +112,32 @@ void daemon_look_later(struct daemon *daemon)
 		loop_add_timer(daemon->loop, LATE_LOOK_NS, on_late_look, daemon, &daemon->look_timer, NULL);
 }
 
+/* Some MPIs have a fence before their transports are open; and TCP may be but the first of what is being opened. */
+static void look_again(struct daemon *daemon)
+{
+	static const uint64_t pauses_ms[] = {30, 100, 400, 1500};
+	if (daemon->looks < sizeof pauses_ms / sizeof *pauses_ms)
+		loop_add_timer(daemon->loop, pauses_ms[daemon->looks++] * NS_PER_MS, on_late_look, daemon,
+			       &daemon->look_timer, NULL);
+}
+
 void daemon_look_at_transport(struct daemon *daemon)
 {
-	struct transport *transport = &daemon->timing.transport;
-	if (daemon->plan.timing == TIMING_NONE || daemon->ranks[0].pid == 0 || daemon->ranks[0].has_ended ||
-	    transport->grade != TRANSPORT_UNKNOWN)
+	struct transport *transport = &daemon->timing.transport, seen = {0};
+	if (daemon->plan.timing == TIMING_NONE || daemon->ranks[0].pid == 0 || daemon->ranks[0].has_ended)
 		return;
-	snprintf(transport->node, sizeof transport->node, "%s", daemon->card.node);
-	transport_look(daemon->ranks[0].pid, daemon->node_count, daemon->local_ranks, transport);
-	if (transport->grade == TRANSPORT_TCP)
+	loop_remove_timer(daemon->loop, &daemon->look_timer);
+	snprintf(seen.node, sizeof seen.node, "%s", daemon->card.node);
+	transport_look(daemon->ranks[0].pid, daemon->node_count, daemon->local_ranks, &seen);
+	bool is_sure = seen.grade != TRANSPORT_UNKNOWN &&
+		       (seen.grade != TRANSPORT_TCP || transport->grade == TRANSPORT_TCP);
+	/* The first to know has seen most: a look that comes late may see an MPI that is being closed. */
+	if (transport->grade == TRANSPORT_UNKNOWN || (seen.grade != TRANSPORT_UNKNOWN && seen.grade != transport->grade))
+		*transport = seen;
+	if (seen.grade == TRANSPORT_TCP && daemon->probe_pid == 0)
 		start_probe(daemon);
+	if (!is_sure)
+		look_again(daemon);
 }
 
 void daemon_warn_of_transport(const struct daemon *daemon)

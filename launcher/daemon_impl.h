@@ -124,7 +124,7 @@ struct daemon {
 	pid_t probe_pid;
 	int probe_fd;
 	struct buf probe_lines;
-	uint32_t look_timer;
+	uint32_t look_timer, looks;
 
 	struct timing timing;
 	uint64_t started_ns, attach_ns, tree_ns, go_ns;
