@@ -62,7 +62,10 @@ make_cray() {
   mkdir -p "$lib" "$WORK/cray/ofi/gnu/lib-abi-mpich"
   gcc -shared -fPIC -x c -Wl,-soname,libcxi.so.1 -o "$lib/libcxi.so.1" /dev/null
   cp -L "/$LIBRARY_DIR/libmpich.so.12" "$lib/libmpi_gnu_112.so.12.0.0"
-  patchelf --set-soname libmpi_gnu_112.so.12 --add-needed libcxi.so.1 --set-rpath "\$ORIGIN" "$lib/libmpi_gnu_112.so.12.0.0"
+  # One by one: together patchelf 0.14 mixes the texts up.
+  patchelf --set-soname libmpi_gnu_112.so.12 "$lib/libmpi_gnu_112.so.12.0.0"
+  patchelf --set-rpath "\$ORIGIN" "$lib/libmpi_gnu_112.so.12.0.0"
+  patchelf --add-needed libcxi.so.1 "$lib/libmpi_gnu_112.so.12.0.0"
   ln -s libmpi_gnu_112.so.12.0.0 "$lib/libmpi_gnu_112.so.12"
   ln -s ../lib/libmpi_gnu_112.so.12 "$WORK/cray/ofi/gnu/lib-abi-mpich/libmpi.so.12"
   touch "$WORK/cray/ready"
@@ -75,7 +78,7 @@ cray() {
   run bounded "$@" cmpirun -n 2 --timeout 25 "${mpi_path[@]}" --mpi host --image "$IMAGES/trixie-mpich.sqsh" mpi_hello
   want_status 0
   for rank in 0 1; do
-    want_out_like "rank $rank of 2 on node1: MPICH Version: +4\\.0[^ ]* +from $SWAPPED/libmpich.so.12 sum 1"
+    want_out_like "rank $rank of 2 on [^ ]+: MPICH Version: +4\\.0[^ ]* +from $SWAPPED/libmpich.so.12 sum 1"
   done
   run bounded "$@" cmpi abi explain "${mpi_path[@]}" "$IMAGES/trixie-mpich.sqsh"
   want_out_like "bind file $WORK/cray/ofi/gnu/lib/libmpi_gnu_112.so.12.0.0 $SWAPPED/libmpich.so.12 new"
