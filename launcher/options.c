@@ -90,8 +90,9 @@ const struct opt options_table[] = {
 	 "Who serves the image on each node: cmpi-imgfs, without privilege, or the kernel's "
 	 "squashfs, which needs root. Default: auto, the kernel's when it may."},
 	{OPTION_EARLY_START, OPT_VALUE, "--early-start", "auto|off",
-	 "Start the program as soon as what it needs of the image is there (auto, the default; an image "
-	 "that is whole within a second is waited for), or only when all of it is. What is read and not there yet is waited for, and sent first. Needs "
+	 "Start the program as soon as what it needs of the image is there (auto, the default; the rest is "
+	 "waited for if it comes within half a second), or only when all of it is. What is read and not there yet is waited "
+	 "for, and sent first. Needs "
 	 "cmpi-imgfs: the kernel's squashfs always has the whole image."},
 	{OPTION_READERS, OPT_VALUE, "--readers", "auto|K",
 	 "How many nodes read the image file, a part of it each, and send it on. auto (the default): several "
