@@ -268,7 +268,15 @@ static int grow_until_done(struct closure *closure, const struct host *host, siz
 	return rc;
 }
 
-/* The public libraries of the family: beside the C library, or by the host's rules. */
+/* Is one's directory the other's, or above it?  Vendors put the C library into lib/release. */
+static bool is_beside(const char *path, const char *mpi_path)
+{
+	size_t a = (size_t)(strrchr(path, '/') - path), b = (size_t)(strrchr(mpi_path, '/') - mpi_path);
+	size_t len = a < b ? a : b;
+	return strncmp(path, mpi_path, len) == 0 && path[len] == '/' && mpi_path[len] == '/';
+}
+
+/* The public libraries of the family, as the host's rules find them; one of another MPI of the host is none. */
 static int add_companions(struct closure *closure, const struct host *host,
 			  const struct host_mpi *mpi, unsigned machine, const char *const *sonames,
 			  size_t count, struct err *err)
@@ -279,7 +287,7 @@ static int add_companions(struct closure *closure, const struct host *host,
 		if (closure_find(closure, sonames[i]))
 			continue;
 		rc = host_library_new(host, sonames[i], machine, mpi->path, "$ORIGIN", &path, err);
-		if (rc == 0)
+		if (rc == 0 && is_beside(path, mpi->path))
 			rc = library_add(closure, host, sonames[i], path, false, err);
 		else if (rc == -ENOENT)
 			rc = 0;
