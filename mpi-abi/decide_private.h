@@ -50,6 +50,8 @@ int deciding_refuse(struct deciding *deciding, enum abi_reason reason, const cha
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 int deciding_no_memory(struct deciding *deciding);
 
+/* Is it a component of an MPI or fabric, in a directory of such? */
+bool deciding_is_module(const struct deciding *deciding, const char *path);
 /* Does this binary count as a consumer of the family? */
 bool deciding_is_consumer(const struct deciding *deciding, const struct image_binary *binary);
 /* The library of the family that it uses, as it is NEEDED; NULL: none. */

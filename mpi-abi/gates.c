@@ -55,7 +55,7 @@ static enum mpi_family family_used(const struct deciding *deciding,
 	return used ? deciding_family_of_needed(deciding, used) : MPI_FAMILY_NONE;
 }
 
-static bool is_module(const struct deciding *deciding, const char *path)
+bool deciding_is_module(const struct deciding *deciding, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	size_t len = slash ? (size_t)(slash - path) : 0;
@@ -70,7 +70,7 @@ static bool is_module(const struct deciding *deciding, const char *path)
 static bool uses_mpi(const struct deciding *deciding, const struct image_binary *binary)
 {
 	return binary->family == MPI_FAMILY_NONE && !mpi_own_program(binary->path) &&
-	       !is_module(deciding, binary->path) &&
+	       !deciding_is_module(deciding, binary->path) &&
 	       family_used(deciding, binary) != MPI_FAMILY_NONE;
 }
 

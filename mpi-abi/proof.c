@@ -340,6 +340,9 @@ static int check_consumer(struct proof *proof, struct proof_file *root, struct s
 /* Everything that could have to do with the swap; the scope shows whether it has. */
 static bool is_root(const struct proof *proof, const struct image_binary *binary)
 {
+	/* Nobody loads the components of an MPI that a translator stands in for. */
+	if (proof->deciding->translator && deciding_is_module(proof->deciding, binary->path))
+		return false;
 	return binary->has_symbols && binary->elf.kind == ELF_DYNAMIC &&
 	       binary->elf.machine == proof->deciding->machine &&
 	       (binary->family == MPI_FAMILY_NONE || proof->deciding->level == ABI_LEVEL_FABRIC) &&

@@ -152,7 +152,7 @@ swap_from_elsewhere() {
 
 make_elsewhere() {
   mkdir -p "$WORK/mpi" "$WORK/other"
-  cp -L /usr/lib/x86_64-linux-gnu/libmpich.so.12 "$WORK/mpi/"
+  cp -L /usr/lib/x86_64-linux-gnu/libmpich{,fort,cxx}.so.12 "$WORK/mpi/"
   cp "$WORK/mpi/libmpich.so.12" "$WORK/other/"
   printf x >>"$WORK/other/libmpich.so.12"
 }
