@@ -180,7 +180,7 @@ test_missing_library_on_one_node() {
   swap_from_elsewhere
   on node2 umount "$WORK/mpi"
   want_status 123
-  want_err_like "^cmpirun: node node2: host file $WORK/mpi/libmpich.so.12: No such file or directory; the swapped MPI must"
+  want_err_like "^cmpirun: node node2: host file $WORK/mpi/libmpich.so.12: No such file or directory [(]and [0-9]+ more[)]; the swapped MPI must"
 }
 
 # -- translators ------------------------------------------------------------------------------
