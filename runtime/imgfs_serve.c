@@ -7,8 +7,8 @@
  * is left is one request for each name, and one for each 128 KiB.
  *
  * Threads: each takes a request from the device, answers it, and takes the next.  The first serves
- * alone until a program reads, for what the set-up asks before that (names, two small files) takes a single
- * thread less time: with two, each request wakes the one that has slept longer, on another core.  A read that has to wait for a part of the image does not hold its
+ * alone until somebody reads a file, for what a start-up asks before that takes a single thread less
+ * time than starting others.  A read that has to wait for a part of the image does not hold its
  * thread (imgfs_reads.h); libfuse allows to answer later and from elsewhere.
  */
 #define FUSE_USE_VERSION 314
@@ -32,8 +32,6 @@
 static const double forever = 1e9;
 enum { READ_BYTES_MAX = 1 << 20, LINK_BYTES_MAX = 65536 };
 enum { THREADS_MIN = 2, THREADS_MAX = 4, BACKGROUND_MAX = 512 };
-/* The set-up reads /etc/passwd and /etc/group, each to its end. */
-enum { SETUP_READS = 4, SETUP_READ_BYTES = 16384 };
 
 struct server {
 	struct imgfs *imgfs;
@@ -44,7 +42,6 @@ struct server {
 	size_t thread_count;
 	atomic_flag threads_started;
 	atomic_uint reads_now;   /* in the hands of a thread */
-	atomic_uint small_reads;
 	bool records;           /* every name must be looked up */
 	unsigned capabilities;  /* FUSE_CAP_* of the kernel */
 };
@@ -145,8 +142,7 @@ static void serve_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
 	(void)info;
 	if (size > READ_BYTES_MAX)
 		size = READ_BYTES_MAX;
-	if (size > SETUP_READ_BYTES || atomic_fetch_add(&server->small_reads, 1) >= SETUP_READS)
-		threads_start(server);
+	threads_start(server);
 	/* Who has asked for more already needs nobody to guess what he will ask for. */
 	bool alone = atomic_fetch_add(&server->reads_now, 1) == 0;
 	imgfs_ahead_note(server->ahead, ino, (uint64_t)offset, size, alone);
