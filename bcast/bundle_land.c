@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_read.h"
 
 enum { GIVE_BACK = 16 << 20 };
 
@@ -251,15 +252,10 @@ static int reread_file(const struct bundle_land *land, const struct bundle_entry
 	char *at = land->landing.base + entry->offset;
 	if (entry->part && mmap(at, (size_t)entry->size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
 		return fail(land, entry, errno, "map", err);
-	for (uint64_t done = 0; !entry->part && done < entry->size;) {
-		ssize_t some = pread(fd, at + done, entry->size - done, (off_t)done);
-		if (some < 0 && errno == EINTR)
-			continue;
-		if (some <= 0)
-			return fail(land, entry, some < 0 ? errno : ENODATA, "read back", err);
-		done += (uint64_t)some;
-	}
-	return 0;
+	ssize_t got = entry->part ? 0 : file_read_at(fd, at, (size_t)entry->size, 0);
+	if (entry->part || (got >= 0 && (uint64_t)got == entry->size))
+		return 0;
+	return fail(land, entry, got < 0 ? (int)-got : ENODATA, "read back", err);
 }
 
 int bundle_land_reread(struct bundle_land *land, struct err *err)

@@ -6,26 +6,16 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_read.h"
 #include "common/sif.h"
 
 /* Up to `len` bytes: fewer at the end of the file. */
 static ssize_t read_at(int fd, uint64_t at, void *bytes, size_t len, struct err *err)
 {
-	size_t done = 0;
-	while (done < len) {
-		ssize_t got = pread(fd, (char *)bytes + done, len - done, (off_t)(at + done));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_errno(err, errno, "read the image");
-		if (got == 0)
-			break;
-		done += (size_t)got;
-	}
-	return (ssize_t)done;
+	ssize_t got = file_read_at(fd, bytes, len, at);
+	return got < 0 ? err_errno(err, (int)-got, "read the image") : got;
 }
 
 static int find_in_sif(int fd, uint64_t file_size, struct squash_part *part, struct err *err)

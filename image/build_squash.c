@@ -18,23 +18,18 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_read.h"
 
 /* -- the output file ---------------------------------------------------- */
 
 static int file_read(sqfs_file_t *base, sqfs_u64 at, void *buffer, size_t len)
 {
 	struct build_file *file = (struct build_file *)base;
-	for (size_t done = 0; done < len;) {
-		ssize_t got = pread(file->fd, (char *)buffer + done, len - done, (off_t)(at + done));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			file->number = got < 0 ? errno : EIO;
-			return SQFS_ERROR_IO;
-		}
-		done += (size_t)got;
-	}
-	return 0;
+	ssize_t got = file_read_at(file->fd, buffer, len, at);
+	if (got >= 0 && (size_t)got == len)
+		return 0;
+	file->number = got < 0 ? (int)-got : EIO;
+	return SQFS_ERROR_IO;
 }
 
 static int file_write(sqfs_file_t *base, sqfs_u64 at, const void *buffer, size_t len)

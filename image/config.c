@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_read.h"
 
 static int broken(struct err *err, const char *what)
 {
@@ -118,15 +119,10 @@ void image_config_free(struct image_config *config)
 
 static int read_at(int fd, void *bytes, size_t len, uint64_t at, struct err *err)
 {
-	for (size_t done = 0; done < len;) {
-		ssize_t got = pread(fd, (char *)bytes + done, len - done, (off_t)(at + done));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return err_errno(err, got < 0 ? errno : EIO, "read behind the squashfs");
-		done += (size_t)got;
-	}
-	return 0;
+	ssize_t got = file_read_at(fd, bytes, len, at);
+	if (got >= 0 && (size_t)got == len)
+		return 0;
+	return err_errno(err, got < 0 ? (int)-got : EIO, "read behind the squashfs");
 }
 
 int image_config_read(const struct image_file *file, struct image_config *config, struct err *err)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_read.h"
 
 enum { READ = 1 << 20 };
 
@@ -50,15 +51,10 @@ int verity_hash(const void *bytes, size_t len, uint8_t hash[VERITY_HASH], struct
 
 static int read_all(int fd, void *bytes, size_t len, uint64_t at, struct err *err)
 {
-	for (size_t done = 0; done < len;) {
-		ssize_t got = pread(fd, (char *)bytes + done, len - done, (off_t)(at + done));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return err_errno(err, got < 0 ? errno : EIO, "read the image");
-		done += (size_t)got;
-	}
-	return 0;
+	ssize_t got = file_read_at(fd, bytes, len, at);
+	if (got >= 0 && (size_t)got == len)
+		return 0;
+	return err_errno(err, got < 0 ? (int)-got : EIO, "read the image");
 }
 
 static int write_all(int fd, const void *bytes, size_t len, uint64_t at, struct err *err)

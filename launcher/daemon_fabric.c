@@ -2,9 +2,10 @@
  * daemon_fabric.c - over what the ranks of this node talk, and whether the host has better; for --timing.
  *
  * The first local rank is looked at when its MPI is through its first fence (transport.h): by then addresses have been
- * exchanged, so what it talks over is open; or if it is not, a little later.  libpmix keeps fences of one node to itself: such a job is looked at a second
- * after its first word, if it lives that long.  Only where that is TCP between nodes the host is asked, by a process of its
- * own, beside everything else.  Each node's finding goes up with its timing; node 0 says the worst.
+ * exchanged, so what it talks over is open; or if it is not, a little later.  libpmix keeps fences of one node to
+ * itself: such a job is looked at a second after its first word, if it lives that long.  Only where that is TCP
+ * between nodes the host is asked, by a process of its own, beside everything else.  Each node's finding goes up with
+ * its timing; node 0 says the worst.
  */
 #include "launcher/daemon_impl.h"
 

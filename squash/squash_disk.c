@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_read.h"
 #include "common/squash_file.h"
 #include "squash/squash_disk_private.h"
 
@@ -36,18 +37,10 @@ int disk_bytes(struct disk_reader *reader, uint64_t at, void *bytes, size_t len,
 		return disk_broken(err, "a pointer leads out of it");
 	if (disk->verity)
 		return squash_verity_read(disk->verity, at, bytes, len, err);
-	for (size_t done = 0; done < len;) {
-		ssize_t got = pread(disk->fd, (char *)bytes + done, len - done,
-				    (off_t)(disk->at + at + done));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_errno(err, errno, "read the image");
-		if (got == 0)
-			return disk_broken(err, "it became shorter");
-		done += (size_t)got;
-	}
-	return 0;
+	ssize_t got = file_read_at(disk->fd, bytes, len, disk->at + at);
+	if (got < 0)
+		return err_errno(err, (int)-got, "read the image");
+	return (size_t)got < len ? disk_broken(err, "it became shorter") : 0;
 }
 
 /* ---- open and close ---- */

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/file_read.h"
 
 enum { PIECE = 64 * 1024 };
 
@@ -84,17 +85,10 @@ void squash_verity_free(struct squash_verity **verity)
 
 static int read_blocks(int fd, void *bytes, size_t len, uint64_t at, struct err *err)
 {
-	for (size_t done = 0; done < len;) {
-		ssize_t got = pread(fd, (char *)bytes + done, len - done, (off_t)(at + done));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_errno(err, errno, "read the image");
-		if (got == 0)
-			return err_set(err, EIO, "the image became shorter");
-		done += (size_t)got;
-	}
-	return 0;
+	ssize_t got = file_read_at(fd, bytes, len, at);
+	if (got < 0)
+		return err_errno(err, (int)-got, "read the image");
+	return (size_t)got < len ? err_set(err, EIO, "the image became shorter") : 0;
 }
 
 /* The block of `level` that is `index`-th there, checked; the root's own hash is above all. */
