@@ -16,13 +16,17 @@
 #include "common/cleanup.h"
 #include "launcher/process.h"
 
+struct mpi_process {
+	pid_t pid;
+	struct transport_evidence evidence;  /* of its maps, as yet */
+};
+
 static bool has_mpi(void *context, pid_t pid, const struct buf *maps)
 {
-	struct transport_evidence evidence = {0};
-	pid_t *found = context;
-	transport_add_maps(&evidence, maps->data, maps->len);
-	*found = pid;
-	return evidence.mpi != NULL;
+	struct mpi_process *found = context;
+	*found = (struct mpi_process){.pid = pid};
+	transport_add_maps(&found->evidence, maps->data, maps->len);
+	return found->evidence.mpi != NULL;
 }
 
 /* Devices and, into inodes, sockets; how many. */
@@ -70,23 +74,19 @@ static bool node_has_cma(void)
 
 void transport_look(pid_t pid, uint32_t nodes, uint32_t local_ranks, struct transport *transport)
 {
-	struct transport_evidence evidence = {0};
+	struct mpi_process found;
 	uint64_t inodes[TRANSPORT_SOCKETS_MAX];
-	AUTO_BUF struct buf maps = {0}, environment = {0};
+	AUTO_BUF struct buf environment = {0};
 	char path[64];
-	pid_t found = pid;
 	if (!process_search(pid, has_mpi, &found))
 		return;
-	snprintf(path, sizeof path, "/proc/%d/maps", (int)found);
-	process_read(path, &maps);
-	transport_add_maps(&evidence, maps.data ? maps.data : "", maps.len);
-	size_t count = look_at_descriptors(found, &evidence, inodes);
-	evidence.listens_on_tcp = listens(found, inodes, count);
-	transport_judge(&evidence, nodes, transport);
+	size_t count = look_at_descriptors(found.pid, &found.evidence, inodes);
+	found.evidence.listens_on_tcp = listens(found.pid, inodes, count);
+	transport_judge(&found.evidence, nodes, transport);
 	if (local_ranks < 2 || !node_has_cma())
 		return;
-	snprintf(path, sizeof path, "/proc/%d/environ", (int)found);
+	snprintf(path, sizeof path, "/proc/%d/environ", (int)found.pid);
 	process_read(path, &environment);
-	const char *variable = transport_no_cma(&evidence, environment.data ? environment.data : "", environment.len);
+	const char *variable = transport_no_cma(&found.evidence, environment.data ? environment.data : "", environment.len);
 	snprintf(transport->no_cma, sizeof transport->no_cma, "%s", variable ? variable : "");
 }
