@@ -4,7 +4,7 @@
 #
 #   tests/cluster/user.sh [NAME]      default cmpitest
 #
-# In: nothing. Out: the account, with a home, a shell and no password (nobody can log in with one);
+# In: nothing. Out: the account, with a home, a cache, a shell and no password (nobody can log in with one);
 # /dev/fuse as udev would have left it. A second run changes nothing.
 #
 # Why: cmpirun is for people without privilege. A test that runs it as root tests something else:
@@ -25,6 +25,9 @@ fi
 # The home may lie on a file system that is newer than the account (a fresh container).
 home=$(getent passwd "$NAME" | cut -d: -f6)
 [[ -d $home ]] || install -d -o "$NAME" -g "$(id -g "$NAME")" -m 755 "$home"
+
+# Before root keeps images there, and it is root's.
+install -d -o "$NAME" -g "$(id -g "$NAME")" -m 755 "$home/.cache" "$home/.cache/cmpirun"
 
 # udev gives everyone /dev/fuse; a machine without udev leaves it to root, and then no ordinary user
 # can mount anything, with fusermount3 or in a user namespace.
