@@ -227,10 +227,10 @@ test_translator() {
 # The whole image counts: mpi4py calls what the small translator lacks.
 test_translator_that_lacks_a_call() {
   make_translator
-  translate "$IMAGES/abi-bookworm-openmpi.sqsh"
+  translate "$IMAGES/abi-bullseye-openmpi.sqsh"
   want_status 123
   want_err_like 'the image uses Open MPI, the host has only MPICH'
-  run bounded cmpi abi explain --mpi-path "$WORK/mpi" "$IMAGES/abi-bookworm-openmpi.sqsh"
+  run bounded cmpi abi explain --mpi-path "$WORK/mpi" "$IMAGES/abi-bullseye-openmpi.sqsh"
   want_status 123
   want_out_like 'not the translator \(symbol\): [^ ]+ in the image needs '
 }
